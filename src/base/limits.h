@@ -1,0 +1,49 @@
+/* limits.h - every bound of a node, with its reason, on one page. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PX_BASE_LIMITS_H
+#define PX_BASE_LIMITS_H
+
+/* Members of a cluster: spec.md §2. */
+#define PX_MEMBERS_MAX 7u
+/* A DNS name has at most 253 characters; one for the zero byte, rounded. */
+#define PX_NAME_BYTES_MAX 256u
+/* Payload limits: spec.md §2, `max_message_bytes`. */
+#define PX_MESSAGE_BYTES_DEFAULT (1u << 20)
+#define PX_MESSAGE_BYTES_LEAST 1024u
+#define PX_MESSAGE_BYTES_MOST (16u << 20)
+
+/* Slots proposed and not yet known chosen. One slot is one group commit: 256 of them outlast any round trip that a
+ * cluster is run over. [R9] */
+#define PX_WINDOW_SLOTS 256u
+/* Slots whose numbers and hashes the core remembers, chosen or not: room to compare what heartbeats state. */
+#define PX_SLOTS_KEPT 2048u
+_Static_assert(PX_SLOTS_KEPT >= 4 * PX_WINDOW_SLOTS, "the window must lie well inside what is remembered");
+/* Bytes of bodies proposed and not yet known chosen: twice a second's worth of a millisecond's round trip at 1 GB/s.
+ * A single larger body goes alone. [R9] */
+#define PX_WINDOW_BYTES (2u << 20)
+/* Bytes of bodies in one slot, unless a single message is larger: keeps a batch's JSON message short enough that a
+ * heartbeat behind it is not late. */
+#define PX_BATCH_BYTES (256u << 10)
+_Static_assert(PX_WINDOW_BYTES >= 4 * PX_BATCH_BYTES, "several batches travel at once");
+/* Runs (one session's consecutive messages) in one batch and in the whole window. */
+#define PX_BATCH_RUNS_MAX 1024u
+#define PX_WINDOW_RUNS_MAX 16384u
+_Static_assert(PX_WINDOW_RUNS_MAX >= 4 * PX_BATCH_RUNS_MAX, "several batches travel at once");
+/* Bodies in one piece of the log that a lagging node fetches (a single larger one goes alone). [R9] */
+#define PX_PIECE_BYTES (512u << 10)
+/* Sessions that the log has open or remembers; 1,000 clients at once must fit several times. [R11] */
+#define PX_SESSIONS_MAX 8192u
+/* Bytes of a session's name. */
+#define PX_SESSION_NAME_BYTES_MAX 320u
+/* Barriers waiting at one node. */
+#define PX_BARRIERS_MAX 4096u
+
+/* Effects of one step of the core; the core says `more` where it has more to do. */
+#define PX_EFFECTS_PER_STEP 64u
+
+/* What one pipe or client may have handed over and not yet seen chosen: spec.md §4. */
+#define PX_INTAKE_BYTES (1u << 20)
+/* What one node may have forwarded and not yet seen chosen: bounds the leader's queue. */
+#define PX_FORWARD_BYTES (2u << 20)
+
+#endif
