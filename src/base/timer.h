@@ -21,6 +21,7 @@ struct px_timer {
 
 typedef struct {
     px_timer *root;
+    px_timer *aside;                    /* while timers fire: due ones that wait for the next call */
     uint64_t order_next;
 } px_timers;
 
