@@ -71,6 +71,10 @@ void px_wal_append(px_wal *wal, px_ticket ticket, const px_record *record);
 /* Stages the small state, in order with the records around it: its ticket is reached when both copies are synced. */
 void px_wal_put_state(px_wal *wal, px_ticket ticket, const px_state *state);
 
+/* Writes and syncs both copies of the small state now. Only while no px_wal_put_state is under way; for the few writes that are not
+ * part of the sequence of tickets: the roster. */
+PX_MUST_USE px_err px_wal_write_state_now(px_wal *wal, const px_state *state);
+
 /* Starts writing what is staged, unless a write is under way (then it follows by itself). Call at the end of a turn. */
 void px_wal_flush(px_wal *wal);
 

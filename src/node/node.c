@@ -1,0 +1,204 @@
+/* node.c - the conductor: opens a node over its ports, and ends its turns. */
+// SPDX-License-Identifier: Apache-2.0
+#include "node/node.h"
+
+#include "base/assert.h"
+#include "node/memory.h"
+#include "node/node_priv.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- members ---- */
+
+uint32_t px_node_place(const px_node_config *config, const char *name)
+{
+    uint32_t place = 0;
+    bool is_member = strcmp(name, config->id) == 0;
+    if (strcmp(config->id, name) < 0) place++;
+    for (uint32_t i = 0; i < config->server_count; i++) {
+        const int order = strcmp(config->servers[i], name);
+        if (order < 0) place++;
+        if (order == 0) is_member = true;
+    }
+    return is_member ? place : PX_MEMBERS_MAX;
+}
+
+static void name_members(px_node *node)
+{
+    const px_node_config *config = &node->config;
+    node->member_count = config->server_count + 1;
+    node->self = px_node_place(config, config->id);
+    node->members[node->self].name = config->id;
+    node->members[node->self].address = config->addresses[config->server_count];
+    for (uint32_t i = 0; i < config->server_count; i++) {
+        px_member *member = &node->members[px_node_place(config, config->servers[i])];
+        member->name = config->servers[i];
+        member->address = config->addresses[i];
+    }
+}
+
+/* ---- the log's events ---- */
+
+static void on_failed(px_wal_events *events, px_err err, const char *where)
+{
+    px_node *node = (px_node *)((char *)events - offsetof(px_node, wal_events));
+    px_log_event(node->ports.log, PX_LOG_ERROR, "log: %s: %s: nothing on this disk can be trusted, the node stops", where, px_err_text(err));
+    node->ports.fatal(node->ports.fatal_context, where);
+}
+
+static void on_full(px_wal_events *events, bool is_full)
+{
+    px_node *node = (px_node *)((char *)events - offsetof(px_node, wal_events));
+    node->is_full = is_full;
+}
+
+static void restore(void *context, const px_record *record)
+{
+    px_node *node = context;
+    px_effects effects = {node->effects, 0, sizeof node->effects / sizeof *node->effects, false};
+    px_input input = {.kind = PX_IN_RESTORE, .now_us = px_node_now_us(node), .restore = record};
+    px_core_step(node->core, &input, &effects);
+    px_assert(effects.count == 0);
+}
+
+/* ---- open and close ---- */
+
+const px_app_calls px_node_app_calls = {
+    .intake_open = px_intake_open,
+    .intake_close = px_intake_close,
+    .intake_room = px_intake_room,
+    .intake_push = px_intake_push,
+    .index_delivered = px_delivery_index,
+    .read = px_delivery_read,
+    .watch = px_delivery_watch,
+    .unwatch = px_delivery_unwatch,
+    .barrier = px_barrier_ask,
+    .barrier_cancel = px_barrier_cancel,
+    .status = px_status_fill,
+};
+
+static void make_core(px_node *node)
+{
+    const px_core_config config = {
+        .self = node->self,
+        .member_count = node->member_count,
+        .heartbeat_us = node->config.heartbeat_us,
+        .message_bytes_max = node->config.message_bytes_max,
+        .seed = px_prng_next(&node->prng),
+    };
+    node->core = px_core_init(px_memory_zeroed(px_core_size_bytes()), &config);
+}
+
+static void on_turn_timer(px_timer *timer)
+{
+    (void)timer; /* waking the loop is all: the turn follows */
+}
+
+px_err px_node_open(const px_node_config *config, const px_node_ports *ports, px_node **opened, px_wal_fault *fault)
+{
+    px_node *node = px_memory_zeroed(sizeof *node);
+    node->app.calls = &px_node_app_calls;
+    node->config = *config;
+    node->ports = *ports;
+    node->turn_timer.on_fire = on_turn_timer;
+    px_prng_init(&node->prng, config->seed);
+    name_members(node);
+    make_core(node);
+    node->assembly = px_proposals_assembly();
+    node->forwarded_end = &node->forwarded;
+    node->wal_events = (px_wal_events){px_shell_on_stored, on_failed, on_full};
+    const px_wal_config wal_config = {
+        .segment_bytes = config->segment_bytes,
+        .message_bytes_max = config->message_bytes_max,
+        .random = px_prng_next(&node->prng) | 1,
+        .self = config->id,
+    };
+    const px_err err = px_wal_open(ports->disk, &wal_config, &node->wal_events, node, restore, &node->wal, &node->state, fault);
+    if (err) {
+        free(node->assembly);
+        free(node->core);
+        free(node);
+        return err;
+    }
+    px_input start = {.kind = PX_IN_START};
+    px_core_look(node->core, &node->view);
+    px_delivery_init(node);
+    px_shell_step(node, &start);
+    px_links_init(node);
+    px_roster_start(node);
+    *opened = node;
+    return PX_OK;
+}
+
+void px_node_close(px_node *node)
+{
+    px_timers_stop(node->ports.clock->timers, &node->turn_timer);
+    px_links_deinit(node);
+    px_proposals_clear(node);
+    px_intakes_deinit(node);
+    px_delivery_deinit(node);
+    px_tail_deinit(&node->tail);
+    px_wal_close(node->wal);
+    free(node->waiting);
+    free(node->assembly);
+    free(node->core);
+    free(node);
+}
+
+px_net_events *px_node_net_events(px_node *node)
+{
+    return &node->net_events;
+}
+
+px_app *px_node_app(px_node *node)
+{
+    return &node->app;
+}
+
+/* ---- turns ---- */
+
+/* The loop sleeps until the core's next deadline, or a moment of the intakes' own. */
+static void arm_turn_timer(px_node *node)
+{
+    uint64_t deadline_us = px_core_deadline_us(node->core);
+    const bool has_unsent = node->barriers_waiting || node->barrier_flying_id || node->opening || node->intakes;
+    const uint64_t beat_us = px_node_now_us(node) + node->config.heartbeat_us;
+    if (has_unsent && beat_us < deadline_us) deadline_us = beat_us;
+    if (deadline_us == UINT64_MAX) px_timers_stop(node->ports.clock->timers, &node->turn_timer);
+    else px_timers_start(node->ports.clock->timers, &node->turn_timer, deadline_us);
+}
+
+void px_node_turn(px_node *node)
+{
+    node->counters.wakeups++;
+    px_shell_watch_disk(node);
+    px_shell_tick(node);
+    px_forward_turn(node);
+    if (node->view.role == PX_ROLE_LEADER) px_proposals_make(node);
+    else if (node->forwarded) px_proposals_clear(node);
+    px_barriers_turn(node);
+    px_wal_flush(node->wal);
+    px_delivery_turn(node);
+    px_intakes_tell_room(node);
+    px_status_say_changes(node);
+    arm_turn_timer(node);
+}
+
+void px_node_hand_over(px_node *node, uint32_t member)
+{
+    px_input input = {.kind = PX_IN_TRANSFER, .transfer = member};
+    px_shell_step(node, &input);
+}
+
+void px_node_check(const px_node *node)
+{
+    px_core_check(node->core);
+    px_assert(node->delivered_slot <= node->chosen_slot);
+    px_assert(node->applied_slot == node->chosen_slot);
+    px_assert(node->stored <= node->ticket_last.n);
+    px_assert(node->tail.last == node->view.state.taken);
+    for (const px_intake *intake = node->intakes; intake; intake = intake->next) {
+        px_assert(intake->chosen <= intake->sent && intake->sent <= intake->pushed);
+        px_assert(intake->bytes_sent <= intake->bytes_used);
+    }
+}

@@ -1,0 +1,88 @@
+/* status.c - what a node says of itself.
+ *
+ * Source     spec.md §6. */
+// SPDX-License-Identifier: Apache-2.0
+#include "node/node_priv.h"
+#include <stdio.h>
+#include <string.h>
+
+static void copy_text(char *to, size_t size_bytes, const char *from)
+{
+    (void)snprintf(to, size_bytes, "%s", from ? from : "");
+}
+
+/* Messages a member is behind what this node knows chosen: slots of members' states, turned into messages where this node remembers them. */
+static uint64_t lag_of(const px_node *node, uint32_t place)
+{
+    const px_node_state *own = &node->view.state;
+    const px_node_state *state = &node->view.members[place];
+    if (place == node->self) return node->view.index_chosen - node->delivered_index;
+    if (state->chosen >= own->chosen) return 0;
+    const px_tail_slot *slot = px_tail_find(&node->tail, state->chosen);
+    if (!slot) return state->chosen == 0 ? node->view.index_chosen : own->chosen - state->chosen;
+    const uint64_t index = slot->entry.index_first + slot->entry.message_count - 1;
+    return node->view.index_chosen > index ? node->view.index_chosen - index : 0;
+}
+
+static void fill_member(const px_node *node, uint32_t place, px_member_status *status)
+{
+    const px_member *member = &node->members[place];
+    copy_text(status->id, sizeof status->id, member->name);
+    copy_text(status->addr, sizeof status->addr, member->address);
+    status->connected = place == node->self || member->is_linked;
+    status->has_rtt = place != node->self && member->has_rtt;
+    status->rtt_us = member->rtt_us;
+    status->lag = lag_of(node, place);
+    status->voter = place == node->self ? px_roster_names_self(node) : px_links_is_voter(node, place);
+    status->heard = place == node->self || node->view.heard[place];
+    if (place == node->self) status->disk = node->disk;
+}
+
+void px_status_fill(px_app *app, px_status *status)
+{
+    px_node *node = (px_node *)app;
+    const px_wal_counters counters = px_wal_count(node->wal);
+    memset(status, 0, sizeof *status);
+    status->self = node->self;
+    status->member_count = node->member_count;
+    for (uint32_t i = 0; i < node->member_count; i++) fill_member(node, i, &status->members[i]);
+    status->role = node->view.role;
+    status->has_leader = !px_ballot_is_none(node->view.leader);
+    status->leader = (uint32_t)node->view.leader.node;
+    status->ballot = node->view.leader;
+    status->committed = node->view.index_chosen;
+    status->first = 1;
+    status->delivered = node->delivered_index;
+    status->digest_index = node->view.index_chosen;
+    (void)px_core_chain_at(node->core, node->view.state.chosen, &status->digest);
+    px_roster_missing(node, status->waiting_for, sizeof status->waiting_for);
+    if (!status->waiting_for[0] && !status->has_leader)
+        copy_text(status->waiting_for, sizeof status->waiting_for, "no leader: a majority of the members must reach each other");
+    status->slots_proposed = node->counters.slots_proposed;
+    status->messages_proposed = node->counters.messages_proposed;
+    status->wakeups = node->counters.wakeups;
+    status->json_sent = node->counters.json_sent;
+    status->json_received = node->counters.json_received;
+    status->syncs = counters.writes;
+    status->records = counters.records;
+    status->log_bytes = counters.bytes;
+    status->elections = node->view.elections;
+}
+
+/* The word `ready` is said when this node can take messages: it knows a leader. */
+void px_status_say_changes(px_node *node)
+{
+    const px_ballot leader = node->view.leader;
+    if (px_ballot_equal(leader, node->leader_said)) return;
+    node->leader_said = leader;
+    if (px_ballot_is_none(leader)) {
+        px_log_event(node->ports.log, PX_LOG_WARN, "leader: none is known");
+        return;
+    }
+    const bool is_self = leader.node == node->self;
+    px_log_event(node->ports.log, PX_LOG_INFO, "leader: %s%s, ballot %llu", node->members[leader.node].name, is_self ? " (this node)" : "",
+                 (unsigned long long)leader.number);
+    if (node->was_ready) return;
+    node->was_ready = true;
+    px_log_event(node->ports.log, PX_LOG_INFO, "ready: takes messages");
+}
