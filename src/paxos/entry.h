@@ -13,6 +13,9 @@
 #include "base/hash.h"
 #include <stdint.h>
 
+/* Every slot, index, round, count and time that comes from outside is below this, so that nobody's sums can wrap. */
+#define PX_NUMBER_END ((uint64_t)1 << 62)
+
 typedef enum { PX_ENTRY_BATCH = 1, PX_ENTRY_OPEN = 2, PX_ENTRY_CONFIG = 3 } px_entry_kind;
 
 typedef struct {
@@ -23,7 +26,7 @@ typedef struct {
     uint64_t stamp_ms;       /* the leader's wall clock, never going back along the log */
     px_hash body_hash;       /* px_hash_of(body) */
     px_hash chain;           /* over everything up to and with this entry */
-    px_bytes body;           /* borrowed; checked by px_batch_check or px_opening_check before it comes near the core */
+    px_bytes body;           /* borrowed; checked by px_batch_open or px_opening_open before it comes near the core */
 } px_entry;
 
 /* The chain hash behind `entry`, from the one before it. Covers slot, kind, count, index, stamp and body_hash. */
