@@ -1,9 +1,7 @@
 # Makefile - the whole build of px. `make help` lists what there is.
 # SPDX-License-Identifier: Apache-2.0
-
 VERSION = 0.1.0
 CC      = gcc
-AR      = ar
 B       = build
 PREFIX  = /usr/local
 JOBS    = $(shell nproc 2>/dev/null || echo 2)
@@ -14,17 +12,18 @@ N       = 3
 SEED    = 1
 FUZZ_SECONDS = 60
 
-PACKAGES = libngtcp2 libngtcp2_crypto_gnutls gnutls libuv jansson
 # Asked once, and only when something is compiled: on a fresh machine pkg-config comes with the first target.
-package_cflags = $(eval package_cflags := $$(shell pkg-config --cflags $(PACKAGES)))$(package_cflags)
-package_libs = $(eval package_libs := $$(shell pkg-config --libs $(PACKAGES)))$(package_libs)
+packages = libngtcp2 libngtcp2_crypto_gnutls gnutls libuv jansson
+package_cflags = $(eval package_cflags := $$(shell pkg-config --cflags $(packages)))$(package_cflags)
+package_libs = $(eval package_libs := $$(shell pkg-config --libs $(packages)))$(package_libs)
 
-# Folders that talk to the system see its extensions; the pure ones see C11 only. PX_VERSION is for main/ alone.
+# Folders that talk to the system see its extensions; the pure ones see C11 only.
 gnu = $(if $(filter src/os/% src/quic/% src/main/% test/%,$<),-D_GNU_SOURCE=)
 version = $(if $(filter src/main/%,$<),-DPX_VERSION='"$(VERSION)"')
-compile = @mkdir -p $(@D) && $(CC) -std=c11 $(CFLAGS) $(WARN) $(package_cflags) -Isrc -Itest $(gnu) $(version) -MMD -MP
-link = @mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--as-needed -Wl,--start-group $(filter %.a,$^) \
-	-Wl,--end-group $(package_libs) -pthread
+compile = @mkdir -p $(@D) && $(CC) -std=c11 $(CFLAGS) $(WARN) $(package_cflags) -Isrc -Itest $(gnu) \
+  $(version) -MMD -MP -c $< -o $@
+link = @mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) \
+  -Wl,--as-needed -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(package_libs) -pthread
 
 folders := $(sort $(patsubst src/%/,%,$(dir $(wildcard src/*/*.c))))
 programs := $(patsubst src/main/%.c,%,$(wildcard src/main/px.c src/main/pxctl.c))
@@ -32,86 +31,85 @@ objects = $(patsubst %.c,$1/%.o,$(filter-out $(programs:%=src/main/%.c),$(wildca
 archives = $(foreach folder,$(filter $2,$(folders)),$1/lib$(folder).a)
 pure = base paxos codec
 
-.PHONY: all help unit rules corpus sim sim-check check lint test test-clang test-asan test-cluster fuzz demo cluster bench install clean
+.PHONY: all help unit rules corpus sim sim-check check lint format test test-clang test-asan test-cluster \
+  fuzz demo cluster bench install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(programs:%=$(B)/%)
 
 help:
 	@sed -n 's/^#: //p' Makefile
-
-#: make            builds build/px and build/pxctl
-#: make demo       three nodes, three writers, one kill -9: shows what px does, in half a minute
-#: make check      fast tests (unit, rules, simulation, corpora); make unit-wal for one folder
-#: make test       all that CI runs        make lint       rules that a machine can check
-#: make cluster N=3   runs N nodes under run/     make bench      throughput and latency here
-#: make sim SEED=7    one seed, told in full      make fuzz       FUZZ_SECONDS for each format
+#: make              builds build/px and build/pxctl
+#: make demo         three nodes, three writers, one kill -9: shows what px does, in half a minute
+#: make check        fast tests: unit, rules, simulation, corpora; `make unit-wal` for one folder
+#: make lint         what a machine can check of the style; `make format` lays files out
+#: make test         all that CI runs
+#: make sim SEED=7   one seed of the simulation, told in full
+#: make fuzz         FUZZ_SECONDS for each format
+#: make cluster N=3  runs N nodes under run/ until Ctrl-C
+#: make bench        throughput and latency on this machine
 #: make install PREFIX=/usr/local DESTDIR=
 
-$(B)/.deps-%: scripts/install-deps
+build/.deps-%: scripts/install-deps
 	@mkdir -p $(@D) && scripts/install-deps $* && touch $@
-
-$(B)/obj/%.o: %.c | $(B)/.deps-build
-	$(compile) -c $< -o $@
-$(B)/test/%.o: %.c | $(B)/.deps-test
-	$(compile) -DPX_TEST -c $< -o $@
-
+$(B)/obj/%.o: %.c | build/.deps-build
+	$(compile)
+$(B)/test/%.o: %.c | build/.deps-test
+	$(compile) -DPX_TEST
 define folder_rules
 $(B)/obj/lib$1.a: $(call objects,$(B)/obj,$1)
 $(B)/test/lib$1.a: $(call objects,$(B)/test,$1)
 endef
 $(foreach folder,$(folders),$(eval $(call folder_rules,$(folder))))
-$(B)/obj/lib%.a:
+%.a:
 	@rm -f $@ && $(AR) rcs $@ $^
-$(B)/test/lib%.a:
-	@rm -f $@ && $(AR) rcs $@ $^
-
 $(programs:%=$(B)/%): $(B)/%: $(B)/obj/src/main/%.o $(call archives,$(B)/obj,%)
 	$(link)
 
 # ---- tests ----
-# A suite is a folder of *_test.c; its other .c files are linked to each of them. It links the pure floors and the folder under test, so that
-# one folder that does not compile breaks no other's tests.
+# A suite is a folder of *_test.c; its other .c files are linked to each of them. It links the folder under test
+# and the floors below, so that one folder that does not compile breaks no other's tests.
 support = $(patsubst %,$(B)/test/test/support/%.o,assert $($(1:unit-%=support-%)))
 support-wal = fake_disk
 support-node = $(filter-out assert,$(patsubst test/support/%.c,%,$(wildcard test/support/*.c)))
-suites := $(patsubst test/unit/%/,unit-%,$(sort $(dir $(wildcard test/unit/*/*_test.c))))
-
-# $1: name of the suite, $2: its folder, $3: folders of src it links.
-define suite_rules
-.PHONY: $1
-tests-$1 := $(patsubst test/%.c,$(B)/tests/%,$(wildcard $2/*_test.c))
-$$(tests-$1): $(B)/tests/%: $(B)/test/test/%.o $(patsubst %.c,$(B)/test/%.o,$(filter-out %_test.c,$(wildcard $2/*.c))) \
-		$(call support,$1) $(call archives,$(B)/test,$3)
-	$$(link) -lcmocka
-$1: $$(tests-$1)
-	@$$(if $$^,scripts/run-tests $(B)/results/$1 $$^)
-endef
 needs-base = base
 needs-paxos = base paxos
 needs-node = $(pure) wal node
 needs-main = %
-$(foreach suite,$(suites),$(eval $(call suite_rules,$(suite),$(suite:unit-%=test/unit/%),$(or \
-	$(needs-$(suite:unit-%=%)),$(pure) $(suite:unit-%=%)))))
+suites := $(patsubst test/unit/%/,unit-%,$(sort $(dir $(wildcard test/unit/*/*_test.c))))
+
+# $1: name of the suite, $2: its folder, $3: folders of src that it links.
+define suite_rules
+.PHONY: $1
+tests-$1 := $(patsubst test/%.c,$(B)/tests/%,$(wildcard $2/*_test.c))
+$$(tests-$1): $(B)/tests/%: $(B)/test/test/%.o $(call support,$1) $(call archives,$(B)/test,$3) \
+  $(patsubst %.c,$(B)/test/%.o,$(filter-out %_test.c,$(wildcard $2/*.c)))
+	$$(link) -lcmocka
+$1: $$(tests-$1)
+	@$$(if $$^,scripts/run-tests $(B)/results/$1 $$^)
+endef
+$(foreach folder,$(suites:unit-%=%),$(eval $(call \
+  suite_rules,unit-$(folder),test/unit/$(folder),$(or $(needs-$(folder)),$(pure) $(folder)))))
 $(eval $(call suite_rules,rules,test/rules,$(pure)))
 unit: $(suites)
 
-# Fuzz targets run twice: over their corpora by any compiler (replay.c has the main), and by clang's fuzzer.
+# A fuzz target runs twice: over its corpus by any compiler (replay.c has the main), and by clang's fuzzer.
 fuzzers := $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c))
-$(fuzzers:%=$(B)/tests/fuzz_%): $(B)/tests/fuzz_%: $(B)/test/test/fuzz/fuzz_%.o $(B)/test/test/fuzz/replay.o $(call support,fuzz) \
-		$(call archives,$(B)/test,$(pure) wal)
+fuzz_parts = $(B)/test/test/fuzz/fuzz_%.o $(call support,fuzz) $(call archives,$(B)/test,$(pure) wal)
+$(fuzzers:%=$(B)/tests/fuzz_%): $(B)/tests/fuzz_%: $(fuzz_parts) $(B)/test/test/fuzz/replay.o
 	$(link)
 corpus: $(fuzzers:%=$(B)/tests/fuzz_%)
-	@$(if $^,scripts/run-tests $(B)/results/corpus $(foreach fuzzer,$(fuzzers),"$(B)/tests/fuzz_$(fuzzer) test/fuzz/corpus/$(fuzzer)"))
-$(fuzzers:%=$(B)/fuzz_%): $(B)/fuzz_%: $(B)/test/test/fuzz/fuzz_%.o $(call support,fuzz) $(call archives,$(B)/test,$(pure) wal)
+	@$(if $^,scripts/run-tests $(B)/results/$@ $(foreach f,$(fuzzers),"$(B)/tests/fuzz_$f test/fuzz/$@/$f"))
+$(fuzzers:%=$(B)/fuzz_%): $(B)/fuzz_%: $(fuzz_parts)
 	$(link) -fsanitize=fuzzer
 fuzz-%: $(B)/fuzz_%
 	@mkdir -p $(B)/corpus/$* && $< -max_total_time=$(FUZZ_SECONDS) -timeout=10 $(B)/corpus/$* test/fuzz/corpus/$*
+sanitize = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 fuzz:
-	@+$(MAKE) --no-print-directory B=build/fuzz CC=clang CFLAGS="-O1 -g -fsanitize=address,undefined,fuzzer-no-link \
-	  -fno-sanitize-recover=undefined" $(fuzzers:%=fuzz-%)
+	@$(MAKE) B=build/fuzz CC=clang CFLAGS="$(sanitize) -fsanitize=fuzzer-no-link" $(fuzzers:%=fuzz-%)
 
-$(B)/px-sim: $(patsubst %.c,$(B)/test/%.o,$(wildcard test/sim/*.c test/support/*.c)) $(call archives,$(B)/test,$(pure) wal node)
+$(B)/px-sim: $(patsubst %.c,$(B)/test/%.o,$(wildcard test/sim/*.c test/support/*.c)) \
+  $(call archives,$(B)/test,$(pure) wal node)
 	$(link)
 sim: $(B)/px-sim
 	$(B)/px-sim --seed $(SEED)
@@ -119,20 +117,20 @@ sim-check: $(if $(wildcard test/sim/*.c),$(B)/px-sim)
 	@$(if $^,scripts/run-tests $(B)/results/sim "$(B)/px-sim --check")
 
 check: unit rules corpus sim-check
-
-lint: $(call archives,$(B)/obj,$(pure)) | $(B)/.deps-test
+lint: $(call archives,$(B)/obj,$(pure)) | build/.deps-test
 	@status=0; tools/floors || status=1; tools/purity $^ || status=1; tools/tidy || status=1; exit $$status
+format: | build/.deps-test
+	clang-format -i $(wildcard src/*/*.[ch] test/*/*.[ch] test/*/*/*.[ch])
 
-test: $(B)/.deps-test
+test: | build/.deps-test
 	@status=0; for step in all check lint test-clang test-asan test-cluster; do echo "== $$step"; \
 	  $(MAKE) --no-print-directory -k -j$(JOBS) $$step || status=1; done; exit $$status
 test-clang:
-	@$(MAKE) --no-print-directory B=$(B)/clang CC=clang all unit rules
+	@$(MAKE) --no-print-directory B=build/clang CC=clang all unit rules
 test-asan:
-	@$(MAKE) --no-print-directory B=$(B)/asan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
-	  -fno-omit-frame-pointer" LDFLAGS= all check
+	@$(MAKE) --no-print-directory B=build/asan CFLAGS="$(sanitize)" LDFLAGS= all check
 test-cluster: all
-	@$(if $(wildcard test/cluster/test_*.py),B=$(B) scripts/run-cluster-tests test/cluster)
+	@$(if $(wildcard test/cluster/test_*.py),scripts/run-cluster-tests $(B)/results/cluster.xml)
 
 # ---- to run and to install ----
 demo: all
@@ -141,12 +139,10 @@ cluster: all
 	@scripts/run-nodes $(N)
 bench: all
 	@test/bench/run
-
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 755 $(B)/px $(B)/pxctl $(DESTDIR)$(PREFIX)/bin
 	$(if $(wildcard docs/man/*.1),install -m 644 $(wildcard docs/man/*.1) $(DESTDIR)$(PREFIX)/share/man/man1)
-
 clean:
 	rm -rf build
 

@@ -1,7 +1,8 @@
 /* assert.h - what must hold in every build.
  *
  * Meaning    px_assert stays on in production: a node that broke its own rule stops rather than goes on.
- *            PX_MARK names a rare state that tests must reach; PX_MUTANT(name) is a rule broken on purpose. Both cost nothing outside test builds. */
+ *            PX_MARK names a rare state that tests must reach; PX_MUTANT(name) is a rule broken on purpose.
+ *            Both cost nothing outside test builds. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_BASE_ASSERT_H
 #define PX_BASE_ASSERT_H
@@ -11,8 +12,7 @@
 /* Says what failed and ends the process; main/ and test/support/ each define one. */
 _Noreturn void px_assert_fail(const char *condition, const char *file, int line);
 
-#define px_assert(condition) \
-    ((condition) ? (void)0 : px_assert_fail(#condition, __FILE__, __LINE__))
+#define px_assert(condition) ((condition) ? (void)0 : px_assert_fail(#condition, __FILE__, __LINE__))
 
 /* Believed impossible, still handled by the caller; tests fail when it is seen. */
 #ifdef PX_TEST

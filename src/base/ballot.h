@@ -8,7 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* node is the member's place; {0,0,0} is below every ballot that anyone leads, since numbers start at 1. No padding. */
+/* node is the member's place; {0,0,0} is below every ballot that anyone leads, since numbers start at 1. No
+ * padding. */
 typedef struct {
     uint64_t config, number, node;
 } px_ballot;

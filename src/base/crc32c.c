@@ -1,7 +1,7 @@
 /* crc32c.c - the Castagnoli checksum of bytes.
  *
- * Meaning    By the processor's instruction where it has one (x86-64 with SSE 4.2, asked at run time), else half a
- *            byte at a time by a table of sixteen places.
+ * Meaning    By the processor's instruction where it has one (x86-64 with SSE 4.2, asked at run time), else
+ *            half a byte at a time by a table of sixteen places.
  * Holds      Both ways give the same checksum; the reflected polynomial is 0x82f63b78. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/crc32c.h"
@@ -28,7 +28,8 @@ uint32_t px_crc32c_by_table(uint32_t crc, const void *bytes, size_t size_bytes)
 
 #if defined(__x86_64__)
 
-__attribute__((target("sse4.2"))) static uint32_t crc32c_by_instruction(uint32_t crc, const uint8_t *data, size_t size_bytes)
+__attribute__((target("sse4.2"))) static uint32_t crc32c_by_instruction(uint32_t crc, const uint8_t *data,
+                                                                        size_t size_bytes)
 {
     uint64_t wide = (uint32_t)~crc;
     while (size_bytes >= sizeof(uint64_t)) {

@@ -1,7 +1,7 @@
 /* hash.c - 128-bit hash of bytes.
  *
- * Meaning    XXH3 with its default secret and seed 0, compiled in here, so that no other file sees the library. The value is part of the
- *            format of log and wire: test/unit/base/hash_test.c pins it. */
+ * Meaning    XXH3 with its default secret and seed 0, compiled in here, so that no other file sees the
+ *            library. The value is part of the format of log and wire: test/unit/base/hash_test.c pins it. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/hash.h"
 

@@ -1,7 +1,7 @@
 /* hash.h - 128-bit hash of bytes, for the chain through the log.
  *
- * Meaning    XXH3 of the xxhash library: fast, not cryptographic. Peers are authenticated by TLS; the chain is there to
- *            notice divergence and damage, not forgery. [docs/adr]
+ * Meaning    XXH3 of the xxhash library: fast, not cryptographic. Peers are authenticated by TLS; the chain
+ *            is there to notice divergence and damage, not forgery. [docs/adr]
  * Holds      px_hash_zero is the chain hash before slot 1. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_BASE_HASH_H

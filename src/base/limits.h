@@ -12,17 +12,17 @@
 #define PX_MESSAGE_BYTES_LEAST 1024u
 #define PX_MESSAGE_BYTES_MOST (16u << 20)
 
-/* Slots proposed and not yet known chosen. One slot is one group commit: 256 of them outlast any round trip that a
- * cluster is run over. [R9] */
+/* Slots proposed and not yet known chosen. One slot is one group commit: 256 of them outlast any round trip
+ * that a cluster is run over. [R9] */
 #define PX_WINDOW_SLOTS 256u
 /* Slots whose numbers and hashes the core remembers, chosen or not: room to compare what heartbeats state. */
 #define PX_SLOTS_KEPT 2048u
 _Static_assert(PX_SLOTS_KEPT >= 4 * PX_WINDOW_SLOTS, "the window must lie well inside what is remembered");
-/* Bytes of bodies proposed and not yet known chosen: twice a second's worth of a millisecond's round trip at 1 GB/s.
- * A single larger body goes alone. [R9] */
+/* Bytes of bodies proposed and not yet known chosen: twice a second's worth of a millisecond's round trip at
+ * 1 GB/s. A single larger body goes alone. [R9] */
 #define PX_WINDOW_BYTES (2u << 20)
-/* Bytes of bodies in one slot, unless a single message is larger: keeps a batch's JSON message short enough that a
- * heartbeat behind it is not late. */
+/* Bytes of bodies in one slot, unless a single message is larger: keeps a batch's JSON message short enough
+ * that a heartbeat behind it is not late. */
 #define PX_BATCH_BYTES (256u << 10)
 _Static_assert(PX_WINDOW_BYTES >= 4 * PX_BATCH_BYTES, "several batches travel at once");
 /* Runs (one session's consecutive messages) in one batch and in the whole window. */

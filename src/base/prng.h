@@ -1,7 +1,9 @@
 /* prng.h - a stream of random-looking numbers, the same for the same seed.
  *
- * Meaning    For jitter, back-off and simulation: every choice that a test must be able to repeat. Not for secrets.
- * Source     The xoshiro256** generator and the splitmix64 seeder of D. Blackman and S. Vigna, from their description. */
+ * Meaning    For jitter, back-off and simulation: every choice that a test must be able to repeat. Not for
+ *            secrets.
+ * Source     The xoshiro256** generator and the splitmix64 seeder of D. Blackman and S. Vigna, from their
+ *            description. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_BASE_PRNG_H
 #define PX_BASE_PRNG_H
@@ -9,7 +11,7 @@
 #include <stdint.h>
 
 typedef struct {
-    uint64_t state[4];   /* Invariant: not all zero. */
+    uint64_t state[4]; /* Invariant: not all zero. */
 } px_prng;
 
 /* Any seed will do; equal seeds give equal streams. */

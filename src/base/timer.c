@@ -1,7 +1,8 @@
 /* timer.c - the next timer, by a pairing heap.
  *
- * Meaning    The heap is a tree whose every node is due no later than its children. A node knows its first child and its next sibling;
- *            `previous` is the sibling before it, or the parent of a first child. Starting is O(1), firing and stopping O(log n) amortised.
+ * Meaning    The heap is a tree whose every node is due no later than its children. A node knows its first
+ *            child and its next sibling; `previous` is the sibling before it, or the parent of a first child.
+ *            Starting is O(1), firing and stopping O(log n) amortised.
  * Holds      previous is NULL for the root and for a timer that is not started. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/timer.h"
@@ -36,11 +37,11 @@ static px_timer *detach(px_timer *timer)
     return timer;
 }
 
-/* Joins a list of siblings into one heap: pairs from left to right, then the pairs from right to left. This order is what gives the
- * logarithmic bound. */
+/* Joins a list of siblings into one heap: pairs from left to right, then the pairs from right to left. This
+ * order is what gives the logarithmic bound. */
 static px_timer *meld_siblings(px_timer *first)
 {
-    px_timer *pairs = NULL;   /* a stack, linked by next */
+    px_timer *pairs = NULL; /* a stack, linked by next */
     while (first) {
         px_timer *const a = first;
         px_timer *const b = a->next;
@@ -98,8 +99,9 @@ uint64_t px_timers_deadline_us(const px_timers *timers)
     return root_us < aside_us ? root_us : aside_us;
 }
 
-/* A timer started by a callback has an order beyond the bound and waits for the next call, however early its deadline is: two timers that
- * restart each other cannot hold the loop. It is set aside in a heap of its own, since an older one may be due behind it. */
+/* A timer started by a callback has an order beyond the bound and waits for the next call, however early its
+ * deadline is: two timers that restart each other cannot hold the loop. It is set aside in a heap of its own,
+ * since an older one may be due behind it. */
 void px_timers_fire(px_timers *timers, uint64_t now_us)
 {
     const uint64_t order_bound = timers->order_next;

@@ -1,7 +1,8 @@
 /* assert.c - what a failed px_assert, a PX_MARK and a PX_MUTANT do in tests.
  *
- * Meaning    A failed assertion says where and aborts, so that a debugger or a sanitizer shows the stack. Marks are counted by name, and
- *            px_mark_count tells a test whether a rare state was reached. The environment's PX_MUTANT names the one rule to break.
+ * Meaning    A failed assertion says where and aborts, so that a debugger or a sanitizer shows the stack.
+ *            Marks are counted by name, and px_mark_count tells a test whether a rare state was reached. The
+ *            environment's PX_MUTANT names the one rule to break.
  * Not here   The product's own px_assert_fail: main/. */
 // SPDX-License-Identifier: Apache-2.0
 #include "assert.h"

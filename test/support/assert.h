@@ -13,7 +13,8 @@ uint64_t px_mark_count(const char *name);
 void px_marks_each(void *context, void (*each)(void *context, const char *name, uint64_t count));
 void px_marks_clear(void);
 
-/* Breaks the rule behind PX_MUTANT(name) from now on; NULL breaks none. Borrows `name`. Without it the environment's PX_MUTANT decides. */
+/* Breaks the rule behind PX_MUTANT(name) from now on; NULL breaks none. Borrows `name`. Without it the
+ * environment's PX_MUTANT decides. */
 void px_mutant_set(const char *name);
 
 #endif

@@ -12,7 +12,8 @@ static void ballot__order_is_config_then_number_then_node(void **state)
     (void)state;
     /* Ascending; no field alone would sort it so. */
     const px_ballot ballots[] = {
-        {0, 0, 0}, {0, 0, 3}, {0, 1, 2}, {0, 2, 0}, {0, 2, 1}, {0, UINT64_MAX, 0}, {1, 0, 0}, {1, 1, 1}, {UINT64_MAX, 0, 0},
+        {0, 0, 0},          {0, 0, 3}, {0, 1, 2}, {0, 2, 0},          {0, 2, 1},
+        {0, UINT64_MAX, 0}, {1, 0, 0}, {1, 1, 1}, {UINT64_MAX, 0, 0},
     };
     const int count = sizeof ballots / sizeof *ballots;
     for (int i = 0; i < count; i++) {

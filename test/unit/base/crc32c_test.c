@@ -45,7 +45,7 @@ static void crc32c__both_ways_and_any_cut_agree(void **state)
     px_prng_init(&prng, 1);
     for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)px_prng_next(&prng);
     for (uint32_t round = 0; round < 5000; round++) {
-        const size_t start = (size_t)px_prng_below(&prng, 16);   /* any alignment */
+        const size_t start = (size_t)px_prng_below(&prng, 16); /* any alignment */
         const size_t size_bytes = (size_t)px_prng_below(&prng, sizeof bytes - start);
         const size_t cut = (size_t)px_prng_below(&prng, size_bytes + 1);
         const uint8_t *const data = bytes + start;

@@ -13,7 +13,8 @@ static void assert_hash(const void *bytes, size_t size_bytes, uint64_t high, uin
     assert_true(px_hash_equal(hash, (px_hash){.high = high, .low = low}));
 }
 
-/* One vector for each of the library's ways: 0, 1-3, 4-8, 9-16, 17-128, 129-240 bytes, and more than a block. */
+/* One vector for each of the library's ways: 0, 1-3, 4-8, 9-16, 17-128, 129-240 bytes, and more than a block.
+ * */
 static void hash__never_changes(void **state)
 {
     (void)state;

@@ -16,7 +16,8 @@ static void prng__equal_seeds_give_equal_streams(void **state)
     for (uint32_t i = 0; i < 1000; i++) assert_true(px_prng_next(&a) == px_prng_next(&b));
 }
 
-/* A seed names a run for ever: a bug's seed must still replay it next year. Seed 0's state words are splitmix64's published first outputs. */
+/* A seed names a run for ever: a bug's seed must still replay it next year. Seed 0's state words are
+ * splitmix64's published first outputs. */
 static void prng__a_stream_never_changes(void **state)
 {
     (void)state;
@@ -51,7 +52,7 @@ static void prng__below_reaches_everything_below_and_nothing_else(void **state)
             assert_true(seen[i] > expected * 4 / 5 && seen[i] <= expected * 6 / 5);
         }
     }
-    const uint64_t large = (UINT64_MAX / 3) * 2;   /* a third of all draws must be drawn again */
+    const uint64_t large = (UINT64_MAX / 3) * 2; /* a third of all draws must be drawn again */
     for (uint32_t i = 0; i < 1000; i++) assert_true(px_prng_below(&prng, large) < large);
 }
 
@@ -62,7 +63,7 @@ static void prng__a_split_stream_is_another_one(void **state)
     px_prng_init(&one, 3);
     px_prng_init(&other, 3);
     px_prng child = px_prng_split(&one);
-    (void)px_prng_next(&other);   /* a split costs the parent one draw, whatever the child does */
+    (void)px_prng_next(&other); /* a split costs the parent one draw, whatever the child does */
     uint32_t equal_count = 0;
     for (uint32_t i = 0; i < 1000; i++) {
         const uint64_t number = px_prng_next(&one);

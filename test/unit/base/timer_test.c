@@ -65,7 +65,7 @@ static void timer__equal_deadlines_fire_in_the_order_they_were_started(void **st
     (void)state;
     reset(note);
     for (uint32_t i = 0; i < TIMERS; i++) px_timers_start(&timers, &pool[i * 37 % TIMERS], 5);
-    px_timers_start(&timers, &pool[0], 5);   /* moved: it is now the last */
+    px_timers_start(&timers, &pool[0], 5); /* moved: it is now the last */
     px_timers_fire(&timers, 5);
     assert_int_equal(fired_count, TIMERS);
     for (uint32_t i = 1; i < TIMERS; i++) assert_int_equal(fired[i - 1], i * 37 % TIMERS);
@@ -122,7 +122,8 @@ static void timer__started_by_a_callback_it_waits_for_the_next_call(void **state
     assert_int_equal(fired_count, 4);
 }
 
-/* Timer 0 restarts itself and timer 3 into the past; timer 1 then stops both where they are set aside, and timer 2. */
+/* Timer 0 restarts itself and timer 3 into the past; timer 1 then stops both where they are set aside, and
+ * timer 2. */
 static void fire_and_meddle(px_timer *timer)
 {
     note(timer);
@@ -151,7 +152,7 @@ static void timer__callbacks_may_stop_any_timer(void **state)
 /* ---- against a model ---- */
 
 static uint64_t model_deadline_us[TIMERS];
-static uint64_t model_order[TIMERS];   /* 0: not started */
+static uint64_t model_order[TIMERS]; /* 0: not started */
 static uint64_t model_order_next;
 
 /* The model's next timer at or before now_us, of those started before `bound`; TIMERS where there is none. */
@@ -229,7 +230,7 @@ static void timer__does_as_a_plain_list_would(void **state)
         }
         fired_total += fired_count;
     }
-    assert_true(fired_total > 10000);   /* the walk does reach what it is meant to test */
+    assert_true(fired_total > 10000); /* the walk does reach what it is meant to test */
 }
 
 int main(void)
