@@ -1,6 +1,7 @@
 /* barriers.c - linearizable indexes, for any number of readers at once.
  *
- * Meaning    All barriers that wait when a request leaves are served by its answer; those that come later wait for the next one, so an answer is never older than
+ * Meaning    All barriers that wait when a request leaves are served by its answer; those that come later
+ *            wait for the next one, so an answer is never older than
  *            the question [R7]. A node that does not lead asks the leader, or a peer that reaches it.
  * Holds      At most one request of this node is under way. */
 // SPDX-License-Identifier: Apache-2.0
@@ -26,8 +27,10 @@ static void link_barrier(px_barrier **list, px_barrier *barrier)
 
 static void unlink_barrier(px_barrier **list, px_barrier *barrier)
 {
-    if (barrier->previous) barrier->previous->next = barrier->next;
-    else *list = barrier->next;
+    if (barrier->previous)
+        barrier->previous->next = barrier->next;
+    else
+        *list = barrier->next;
     if (barrier->next) barrier->next->previous = barrier->previous;
     barrier->next = barrier->previous = NULL;
 }
@@ -108,7 +111,8 @@ void px_barriers_turn(px_node *node)
     }
     if (!node->barriers_waiting || px_ballot_is_none(node->view.leader)) return;
     if (node->view.role != PX_ROLE_LEADER &&
-        (node->view.relay >= node->member_count || !node->members[node->view.relay].is_linked)) return;
+        (node->view.relay >= node->member_count || !node->members[node->view.relay].is_linked))
+        return;
     send_request(node);
 }
 
@@ -116,7 +120,8 @@ void px_barriers_turn(px_node *node)
 
 static void answer_remote(px_node *node, px_remote_barrier *remote, bool ok, uint64_t index)
 {
-    const px_wire wire = {.kind = PX_WIRE_BARRIER_ANSWER, .barrier_answer = {remote->origin, RELAYS_MAX, remote->id, ok, index}};
+    const px_wire wire = {.kind = PX_WIRE_BARRIER_ANSWER,
+                          .barrier_answer = {remote->origin, RELAYS_MAX, remote->id, ok, index}};
     (void)px_shell_send(node, 1u << remote->via, PX_LANE_CONTROL, &wire);
     *remote = (px_remote_barrier){0};
 }
@@ -129,8 +134,10 @@ void px_barriers_on_answer(px_node *node, uint64_t request, bool ok, uint64_t in
         return;
     }
     if (request != node->barrier_flying_id) return;
-    if (ok) land(node, index);
-    else give_up(node);
+    if (ok)
+        land(node, index);
+    else
+        give_up(node);
 }
 
 /* ---- other nodes' requests ---- */
@@ -156,7 +163,9 @@ static void take_request(px_node *node, uint32_t from, const px_wire *wire)
         return;
     }
     const uint32_t relay = node->view.relay;
-    if (wire->barrier.relay == 0 || relay >= node->member_count || relay == from || !node->members[relay].is_linked) return;
+    if (wire->barrier.relay == 0 || relay >= node->member_count || relay == from ||
+        !node->members[relay].is_linked)
+        return;
     px_wire passed = *wire;
     passed.barrier.relay--;
     (void)px_shell_send(node, 1u << relay, PX_LANE_CONTROL, &passed);
@@ -166,12 +175,15 @@ static void take_answer(px_node *node, const px_wire *wire)
 {
     if (wire->barrier_answer.origin == node->self) {
         if (wire->barrier_answer.id != node->barrier_flying_id) return;
-        if (wire->barrier_answer.ok) land(node, wire->barrier_answer.index);
-        else give_up(node);
+        if (wire->barrier_answer.ok)
+            land(node, wire->barrier_answer.index);
+        else
+            give_up(node);
         return;
     }
     const uint32_t origin = wire->barrier_answer.origin;
-    if (wire->barrier_answer.relay == 0 || origin >= node->member_count || !node->members[origin].is_linked) return;
+    if (wire->barrier_answer.relay == 0 || origin >= node->member_count || !node->members[origin].is_linked)
+        return;
     px_wire passed = *wire;
     passed.barrier_answer.relay--;
     (void)px_shell_send(node, 1u << origin, PX_LANE_CONTROL, &passed);
@@ -179,6 +191,8 @@ static void take_answer(px_node *node, const px_wire *wire)
 
 void px_barriers_on_message(px_node *node, uint32_t from, const px_wire *wire)
 {
-    if (wire->kind == PX_WIRE_BARRIER) take_request(node, from, wire);
-    else take_answer(node, wire);
+    if (wire->kind == PX_WIRE_BARRIER)
+        take_request(node, from, wire);
+    else
+        take_answer(node, wire);
 }

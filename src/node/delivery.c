@@ -1,6 +1,7 @@
 /* delivery.c - chosen slots to those who wait for them.
  *
- * Meaning    A slot that is chosen is told to the intakes it came from; once it is on this node's disk too it is delivered: readers may see it. Readers pull: from
+ * Meaning    A slot that is chosen is told to the intakes it came from; once it is on this node's disk too it
+ *            is delivered: readers may see it. Readers pull: from
  *            memory the newest, from disk what has left memory.
  * Holds      delivered_slot <= min(chosen, durable); both only rise. [R7]
  * Source     protocol.md §1 (delivered). */
@@ -97,8 +98,10 @@ void px_delivery_watch(px_app *app, px_watcher *watcher)
 void px_delivery_unwatch(px_app *app, px_watcher *watcher)
 {
     px_node *node = node_of(app);
-    if (watcher->previous) watcher->previous->next = watcher->next;
-    else node->watchers = watcher->next;
+    if (watcher->previous)
+        watcher->previous->next = watcher->next;
+    else
+        node->watchers = watcher->next;
     if (watcher->next) watcher->next->previous = watcher->previous;
     watcher->next = watcher->previous = NULL;
 }
@@ -155,7 +158,8 @@ void px_delivery_deinit(px_node *node)
     node->read_cache.owner = NULL;
 }
 
-/* After the log was read: what was known chosen is delivered already; the newest slots come into memory for peers that lag a little. */
+/* After the log was read: what was known chosen is delivered already; the newest slots come into memory for
+ * peers that lag a little. */
 void px_delivery_init(px_node *node)
 {
     const px_node_state *state = &node->view.state;
@@ -165,7 +169,8 @@ void px_delivery_init(px_node *node)
         const px_err err = px_wal_read(node->wal, slot, state->taken, PX_PIECE_BYTES, &node->read_cache);
         px_assert(err == PX_OK); /* it was read a moment ago */
         for (uint32_t i = 0; i < node->read_cache.count; i++)
-            px_tail_push(&node->tail, &node->read_cache.entries[i], node->read_cache.owner, state->chosen + 1);
+            px_tail_push(&node->tail, &node->read_cache.entries[i], node->read_cache.owner,
+                         state->chosen + 1);
         slot += node->read_cache.count;
         px_buffer_release(node->read_cache.owner);
         node->read_cache.owner = NULL;

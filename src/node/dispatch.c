@@ -1,6 +1,7 @@
 /* dispatch.c - every message to the room that it is for.
  *
- * Meaning    Words of a member whose storage id is not in the roster are not a voter's: it may ask for the log and hear heartbeats, it never counts [R19].
+ * Meaning    Words of a member whose storage id is not in the roster are not a voter's: it may ask for the
+ *            log and hear heartbeats, it never counts [R19].
  * Source     protocol.md §2, §3, [R18, R19]. */
 // SPDX-License-Identifier: Apache-2.0
 #include "node/node_priv.h"
@@ -14,13 +15,14 @@ static bool is_for_learners(px_message_kind kind)
 /* What a node that is no voter itself takes: it lags and catches up. */
 static bool is_for_this_learner(px_message_kind kind)
 {
-    return kind == PX_MESSAGE_HEARTBEAT || kind == PX_MESSAGE_HEARD || kind == PX_MESSAGE_PIECE || kind == PX_MESSAGE_FETCH ||
-           kind == PX_MESSAGE_CHOSEN;
+    return kind == PX_MESSAGE_HEARTBEAT || kind == PX_MESSAGE_HEARD || kind == PX_MESSAGE_PIECE ||
+           kind == PX_MESSAGE_FETCH || kind == PX_MESSAGE_CHOSEN;
 }
 
 static void take_core(px_node *node, uint32_t from, const px_message *message)
 {
-    if (node->state.roster_state != PX_ROSTER_COMPLETE) return; /* nobody votes before every member wrote the roster [R18] */
+    if (node->state.roster_state != PX_ROSTER_COMPLETE)
+        return; /* nobody votes before every member wrote the roster [R18] */
     const bool is_voter = px_links_is_voter(node, from);
     if (!is_voter && !is_for_learners(message->kind)) return;
     if (!px_roster_names_self(node) && !is_for_this_learner(message->kind)) return;
@@ -40,31 +42,23 @@ static void take_pong(px_node *node, uint32_t from, uint64_t number)
 void px_dispatch(px_node *node, uint32_t from, const px_wire *wire)
 {
     switch (wire->kind) {
-    case PX_WIRE_CORE:
-        take_core(node, from, &wire->core);
-        break;
+    case PX_WIRE_CORE: take_core(node, from, &wire->core); break;
     case PX_WIRE_PING: {
         const px_wire pong = {.kind = PX_WIRE_PONG, .pong = {wire->ping.number}};
         (void)px_shell_send(node, 1u << from, PX_LANE_CONTROL, &pong);
         break;
     }
-    case PX_WIRE_PONG:
-        take_pong(node, from, wire->pong.number);
-        break;
+    case PX_WIRE_PONG: take_pong(node, from, wire->pong.number); break;
     case PX_WIRE_FORWARD:
     case PX_WIRE_FORWARD_OPEN:
-    case PX_WIRE_REFUSED:
-        px_forward_on_message(node, from, wire);
-        break;
+    case PX_WIRE_REFUSED: px_forward_on_message(node, from, wire); break;
     case PX_WIRE_BARRIER:
-    case PX_WIRE_BARRIER_ANSWER:
-        px_barriers_on_message(node, from, wire);
-        break;
+    case PX_WIRE_BARRIER_ANSWER: px_barriers_on_message(node, from, wire); break;
     case PX_WIRE_ROSTER:
-        px_roster_on_message(node, from, wire->roster.roster, wire->roster.cluster_id, wire->roster.member_count, wire->roster.members);
+        px_roster_on_message(node, from, wire->roster.roster, wire->roster.cluster_id,
+                             wire->roster.member_count, wire->roster.members);
         break;
     case PX_WIRE_UNKNOWN:
-    case PX_WIRE_HELLO:
-        break;
+    case PX_WIRE_HELLO: break;
     }
 }

@@ -1,7 +1,9 @@
 /* forward.c - messages on their way to the leader.
  *
- * Meaning    A node that does not lead sends what its intakes have to the leader, or to a peer that reaches it, and sends it again after any change of the
- *            leader's ballot, a new link on the way, and whenever its oldest has not moved for an election timeout. A forward names the leader's ballot and
+ * Meaning    A node that does not lead sends what its intakes have to the leader, or to a peer that reaches
+ *            it, and sends it again after any change of the
+ *            leader's ballot, a new link on the way, and whenever its oldest has not moved for an election
+ *            timeout. A forward names the leader's ballot and
  *            is dropped under any other, so that no leader takes what was meant for the one before.
  * Source     [R10, R11]. */
 // SPDX-License-Identifier: Apache-2.0
@@ -22,8 +24,8 @@ static bool can_reach(const px_node *node, uint32_t member)
 static void rewind_on_change(px_node *node)
 {
     const bool is_linked = can_reach(node, node->view.relay);
-    const bool is_same = px_ballot_equal(node->sent_ballot, node->view.leader) && node->sent_relay == node->view.relay &&
-                         node->sent_relay_linked == is_linked;
+    const bool is_same = px_ballot_equal(node->sent_ballot, node->view.leader) &&
+                         node->sent_relay == node->view.relay && node->sent_relay_linked == is_linked;
     if (is_same) return;
     node->sent_ballot = node->view.leader;
     node->sent_relay = node->view.relay;
@@ -35,7 +37,8 @@ static void rewind_if_stuck(px_node *node)
 {
     const uint64_t now_us = px_node_now_us(node);
     for (px_intake *intake = node->intakes; intake; intake = intake->next) {
-        if (intake->sent == intake->chosen || now_us - intake->moved_us <= px_node_election_us(node)) continue;
+        if (intake->sent == intake->chosen || now_us - intake->moved_us <= px_node_election_us(node))
+            continue;
         px_intakes_rewind(node);
         return;
     }
@@ -92,7 +95,8 @@ static bool passes_on(px_node *node, uint32_t from, px_wire *wire, px_ballot bal
 }
 
 /* A node may forward only what it took itself: a relay passes on others' unread. */
-static void take(px_node *node, uint32_t from, const px_wire *wire, px_ballot ballot, px_bytes body, bool is_opening)
+static void take(px_node *node, uint32_t from, const px_wire *wire, px_ballot ballot, px_bytes body,
+                 bool is_opening)
 {
     if (node->view.role == PX_ROLE_LEADER) {
         if (px_ballot_equal(ballot, node->view.leader) || PX_MUTANT("r11_forward_of_another_ballot"))
@@ -100,11 +104,14 @@ static void take(px_node *node, uint32_t from, const px_wire *wire, px_ballot ba
         return;
     }
     px_wire passed = *wire;
-    (void)passes_on(node, from, &passed, ballot, is_opening ? &passed.forward_open.relay : &passed.forward.relay);
+    (void)passes_on(node, from, &passed, ballot,
+                    is_opening ? &passed.forward_open.relay : &passed.forward.relay);
 }
 
 void px_forward_on_message(px_node *node, uint32_t from, const px_wire *wire)
 {
-    if (wire->kind == PX_WIRE_FORWARD) take(node, from, wire, wire->forward.ballot, wire->forward.body, false);
-    else if (wire->kind == PX_WIRE_FORWARD_OPEN) take(node, from, wire, wire->forward_open.ballot, wire->forward_open.body, true);
+    if (wire->kind == PX_WIRE_FORWARD)
+        take(node, from, wire, wire->forward.ballot, wire->forward.body, false);
+    else if (wire->kind == PX_WIRE_FORWARD_OPEN)
+        take(node, from, wire, wire->forward_open.ballot, wire->forward_open.body, true);
 }

@@ -1,7 +1,9 @@
 /* intakes.c - the sessions of this node, and their messages that are not yet chosen.
  *
- * Meaning    An intake keeps what its application handed over until the log has it for good, so that it can be sent again after any change of leader [R10].
- *            Its session is opened anew in the log at each start; the slot of the chosen opening is the holder under which its messages travel [R11, R12].
+ * Meaning    An intake keeps what its application handed over until the log has it for good, so that it can
+ *            be sent again after any change of leader [R10].
+ *            Its session is opened anew in the log at each start; the slot of the chosen opening is the
+ *            holder under which its messages travel [R11, R12].
  *            One opening of a node is under way at a time, so that none is overtaken by another.
  * Holds      chosen <= sent <= pushed; the rings hold exactly the messages chosen + 1 to pushed. */
 // SPDX-License-Identifier: Apache-2.0
@@ -78,7 +80,9 @@ size_t px_intake_room(px_app *app, px_intake *intake)
 {
     const px_node *node = node_of(app);
     const size_t used = intake->bytes_used + (size_t)kept_count(intake) * MESSAGE_COST_BYTES;
-    if (used == 0) return node->config.message_bytes_max > PX_INTAKE_BYTES ? node->config.message_bytes_max : PX_INTAKE_BYTES;
+    if (used == 0)
+        return node->config.message_bytes_max > PX_INTAKE_BYTES ? node->config.message_bytes_max
+                                                                : PX_INTAKE_BYTES;
     const size_t room = used < PX_INTAKE_BYTES ? PX_INTAKE_BYTES - used : 0;
     if (room <= MESSAGE_COST_BYTES) {
         intake->was_full = true;
@@ -104,7 +108,8 @@ static void copy_out(const px_intake *intake, size_t offset, size_t size_bytes, 
 {
     if (size_bytes == 0) return;
     const size_t start = (intake->bytes_start + offset) % intake->bytes_capacity;
-    const size_t first = intake->bytes_capacity - start < size_bytes ? intake->bytes_capacity - start : size_bytes;
+    const size_t first =
+        intake->bytes_capacity - start < size_bytes ? intake->bytes_capacity - start : size_bytes;
     memcpy(to, intake->bytes + start, first);
     memcpy(to + first, intake->bytes, size_bytes - first);
 }
@@ -129,7 +134,8 @@ uint64_t px_intake_push(px_app *app, px_intake *intake, px_bytes message)
     if (needs > intake->bytes_capacity) grow_bytes(intake, needs);
     if (message.size_bytes) {
         const size_t end = (intake->bytes_start + intake->bytes_used) % intake->bytes_capacity;
-        const size_t first = intake->bytes_capacity - end < message.size_bytes ? intake->bytes_capacity - end : message.size_bytes;
+        const size_t first = intake->bytes_capacity - end < message.size_bytes ? intake->bytes_capacity - end
+                                                                               : message.size_bytes;
         memcpy(intake->bytes + end, message.data, first);
         memcpy(intake->bytes, message.data + first, message.size_bytes - first);
     }
@@ -178,7 +184,8 @@ size_t px_intake_next_bytes(const px_intake *intake)
 
 void px_intake_skip(px_intake *intake, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++) intake->bytes_sent += intake->lengths[++intake->sent % intake->lengths_capacity];
+    for (uint32_t i = 0; i < count; i++)
+        intake->bytes_sent += intake->lengths[++intake->sent % intake->lengths_capacity];
     px_assert(intake->sent <= intake->pushed);
 }
 
@@ -199,7 +206,9 @@ void px_intakes_rewind(px_node *node)
 
 void px_intakes_on_opened(px_node *node, uint64_t slot, const px_opening *opening)
 {
-    if (opening->opener.storage_id != node->state.storage_id || opening->opener.start_count != node->state.start_count) return;
+    if (opening->opener.storage_id != node->state.storage_id ||
+        opening->opener.start_count != node->state.start_count)
+        return;
     px_intake *intake = node->opening;
     if (!intake || intake->opener_counter != opening->opener.counter) return;
     intake->holder = slot;
@@ -228,7 +237,8 @@ void px_intakes_on_chosen(px_node *node, const px_run *run, uint64_t index_last)
     intake->chosen = upto;
     intake->bytes_sent -= run->size_bytes;
     intake->bytes_used -= run->size_bytes;
-    if (intake->bytes_capacity) intake->bytes_start = (intake->bytes_start + run->size_bytes) % intake->bytes_capacity;
+    if (intake->bytes_capacity)
+        intake->bytes_start = (intake->bytes_start + run->size_bytes) % intake->bytes_capacity;
     const size_t cost = run->size_bytes;
     node->forward_bytes_out -= node->forward_bytes_out < cost ? node->forward_bytes_out : cost;
     intake->moved_us = px_node_now_us(node);

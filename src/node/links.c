@@ -1,8 +1,11 @@
 /* links.c - a link to each other member: one connection out, one in, and what hello says of them.
  *
- * Meaning    A link counts as up when the connection that this node dialled is up and the one that the other dialled has said a hello that fits: same members, same
- *            limits, same cluster, the name of its certificate. Only then does this node know whom its messages are for [R8]. Of two incoming
- *            connections of one run of a member the one of the higher number wins; another storage id or a later start replaces the link.
+ * Meaning    A link counts as up when the connection that this node dialled is up and the one that the other
+ *            dialled has said a hello that fits: same members, same
+ *            limits, same cluster, the name of its certificate. Only then does this node know whom its
+ *            messages are for [R8]. Of two incoming
+ *            connections of one run of a member the one of the higher number wins; another storage id or a
+ *            later start replaces the link.
  * Holds      members[m].in has said hello; is_linked == (out_up && in).
  * Source     spec.md §8; protocol.md [R8, R18]. */
 // SPDX-License-Identifier: Apache-2.0
@@ -69,7 +72,8 @@ static void on_up(px_net_events *events, uint32_t place)
 static void on_down(px_net_events *events, uint32_t place, const char *reason)
 {
     px_node *node = node_of(events);
-    px_log_event(node->ports.log, PX_LOG_DEBUG, "link: connection to %s ended: %s", node->members[place].name, reason);
+    px_log_event(node->ports.log, PX_LOG_DEBUG, "link: connection to %s ended: %s", node->members[place].name,
+                 reason);
     node->members[place].out_up = false;
     set_linked(node, place);
 }
@@ -115,7 +119,8 @@ static void on_incoming(px_net_events *events, uint64_t connection, uint32_t pla
     /* One that has not said hello makes way for a newer one: a member holds at most two. */
     for (px_incoming *old = node->incoming, *next; old; old = next) {
         next = old->next;
-        if (old->member == place && !old->has_hello) close_incoming(node, old, "a newer connection came before the hello of this one");
+        if (old->member == place && !old->has_hello)
+            close_incoming(node, old, "a newer connection came before the hello of this one");
     }
     px_incoming *incoming = px_memory_zeroed(sizeof *incoming);
     incoming->connection = connection;
@@ -131,7 +136,8 @@ static void on_incoming_closed(px_net_events *events, uint64_t connection, const
     px_node *node = node_of(events);
     px_incoming *incoming = find_incoming(node, connection);
     if (!incoming) return;
-    px_log_event(node->ports.log, PX_LOG_DEBUG, "link: connection from %s ended: %s", node->members[incoming->member].name, reason);
+    px_log_event(node->ports.log, PX_LOG_DEBUG, "link: connection from %s ended: %s",
+                 node->members[incoming->member].name, reason);
     forget_incoming(node, incoming);
 }
 
@@ -151,25 +157,34 @@ static bool has_same_members(const px_node *node, const px_wire_hello *hello)
 }
 
 /* Why this hello cannot be taken, in words for both sides; NULL where it can. */
-static const char *refuse_hello(const px_node *node, uint32_t place, const px_wire_hello *hello, char *words, size_t size_bytes)
+static const char *refuse_hello(const px_node *node, uint32_t place, const px_wire_hello *hello, char *words,
+                                size_t size_bytes)
 {
     const px_member *member = &node->members[place];
     char hex[33];
     const size_t hex_bytes = px_roster_cluster_hex(node, hex);
     if (hello->major != PX_PROTOCOL_MAJOR) {
-        (void)snprintf(words, size_bytes, "protocol version %u is not spoken here, only %u", hello->major, PX_PROTOCOL_MAJOR);
+        (void)snprintf(words, size_bytes, "protocol version %u is not spoken here, only %u", hello->major,
+                       PX_PROTOCOL_MAJOR);
     } else if (!same_text(hello->id, member->name)) {
-        (void)snprintf(words, size_bytes, "the hello says another name than the certificate of %s", member->name);
+        (void)snprintf(words, size_bytes, "the hello says another name than the certificate of %s",
+                       member->name);
     } else if (!has_same_members(node, hello)) {
-        (void)snprintf(words, size_bytes, "%s is configured with other members than %s: make `servers` name the same nodes everywhere",
-                       member->name, node->config.id);
+        (void)snprintf(
+            words, size_bytes,
+            "%s is configured with other members than %s: make `servers` name the same nodes everywhere",
+            member->name, node->config.id);
     } else if (hello->message_bytes_max != node->config.message_bytes_max) {
-        (void)snprintf(words, size_bytes, "max_message_bytes is %u at %s and %u at %s: make it the same on every node",
-                       hello->message_bytes_max, member->name, node->config.message_bytes_max, node->config.id);
+        (void)snprintf(words, size_bytes,
+                       "max_message_bytes is %u at %s and %u at %s: make it the same on every node",
+                       hello->message_bytes_max, member->name, node->config.message_bytes_max,
+                       node->config.id);
     } else if (hex_bytes && hello->cluster_id.size_bytes && node->state.roster_state == PX_ROSTER_COMPLETE &&
                hello->roster == PX_ROSTER_COMPLETE && memcmp(hello->cluster_id.data, hex, hex_bytes) != 0) {
-        (void)snprintf(words, size_bytes, "%s is of cluster %.8s, %s is of cluster %.8s: one of them has the data folder of another cluster",
-                       member->name, (const char *)hello->cluster_id.data, node->config.id, hex);
+        (void)
+            snprintf(words, size_bytes,
+                     "%s is of cluster %.8s, %s of cluster %.8s: one has the data folder of another cluster",
+                     member->name, (const char *)hello->cluster_id.data, node->config.id, hex);
     } else {
         return NULL;
     }
@@ -224,7 +239,8 @@ static bool take_hello(px_node *node, px_incoming *incoming, const px_wire_hello
         px_input input = {.kind = PX_IN_LINK, .link = {incoming->member, false}};
         px_shell_step(node, &input);
     }
-    px_roster_on_message(node, incoming->member, hello->roster, hello->cluster_id, hello->member_count, hello->members);
+    px_roster_on_message(node, incoming->member, hello->roster, hello->cluster_id, hello->member_count,
+                         hello->members);
     set_linked(node, incoming->member);
     return true;
 }
@@ -251,7 +267,8 @@ static bool take_line(px_node *node, px_incoming *incoming, uint8_t *line, size_
         refuse_incoming(node, incoming, "the first message is not a hello");
         return false;
     }
-    if (wire.to.storage_id != node->state.storage_id || wire.to.start_count != node->state.start_count) return true;
+    if (wire.to.storage_id != node->state.storage_id || wire.to.start_count != node->state.start_count)
+        return true;
     px_dispatch(node, incoming->member, &wire);
     return true;
 }
@@ -278,7 +295,8 @@ static void on_bytes(px_net_events *events, uint64_t connection, uint8_t *bytes,
         if (err == PX_ERR_NO_SPACE) {
             grow_space(incoming);
         } else if (err) {
-            refuse_incoming(node, incoming, "a message is longer than any that a node of this configuration sends");
+            refuse_incoming(node, incoming,
+                            "a message is longer than any that a node of this configuration sends");
             return;
         } else {
             if (!take_line(node, incoming, line, line_bytes)) return;

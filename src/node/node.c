@@ -42,7 +42,8 @@ static void name_members(px_node *node)
 static void on_failed(px_wal_events *events, px_err err, const char *where)
 {
     px_node *node = (px_node *)((char *)events - offsetof(px_node, wal_events));
-    px_log_event(node->ports.log, PX_LOG_ERROR, "log: %s: %s: nothing on this disk can be trusted, the node stops", where, px_err_text(err));
+    px_log_event(node->ports.log, PX_LOG_ERROR,
+                 "log: %s: %s: nothing on this disk can be trusted, the node stops", where, px_err_text(err));
     node->ports.fatal(node->ports.fatal_context, where);
 }
 
@@ -94,7 +95,8 @@ static void on_turn_timer(px_timer *timer)
     (void)timer; /* waking the loop is all: the turn follows */
 }
 
-px_err px_node_open(const px_node_config *config, const px_node_ports *ports, px_node **opened, px_wal_fault *fault)
+px_err px_node_open(const px_node_config *config, const px_node_ports *ports, px_node **opened,
+                    px_wal_fault *fault)
 {
     px_node *node = px_memory_zeroed(sizeof *node);
     node->app.calls = &px_node_app_calls;
@@ -113,7 +115,8 @@ px_err px_node_open(const px_node_config *config, const px_node_ports *ports, px
         .random = px_prng_next(&node->prng) | 1,
         .self = config->id,
     };
-    const px_err err = px_wal_open(ports->disk, &wal_config, &node->wal_events, node, restore, &node->wal, &node->state, fault);
+    const px_err err = px_wal_open(ports->disk, &wal_config, &node->wal_events, node, restore, &node->wal,
+                                   &node->state, fault);
     if (err) {
         free(node->assembly);
         free(node->core);
@@ -161,11 +164,14 @@ px_app *px_node_app(px_node *node)
 static void arm_turn_timer(px_node *node)
 {
     uint64_t deadline_us = px_core_deadline_us(node->core);
-    const bool has_unsent = node->barriers_waiting || node->barrier_flying_id || node->opening || node->intakes;
+    const bool has_unsent =
+        node->barriers_waiting || node->barrier_flying_id || node->opening || node->intakes;
     const uint64_t beat_us = px_node_now_us(node) + node->config.heartbeat_us;
     if (has_unsent && beat_us < deadline_us) deadline_us = beat_us;
-    if (deadline_us == UINT64_MAX) px_timers_stop(node->ports.clock->timers, &node->turn_timer);
-    else px_timers_start(node->ports.clock->timers, &node->turn_timer, deadline_us);
+    if (deadline_us == UINT64_MAX)
+        px_timers_stop(node->ports.clock->timers, &node->turn_timer);
+    else
+        px_timers_start(node->ports.clock->timers, &node->turn_timer, deadline_us);
 }
 
 void px_node_turn(px_node *node)
@@ -174,8 +180,10 @@ void px_node_turn(px_node *node)
     px_shell_watch_disk(node);
     px_shell_tick(node);
     px_forward_turn(node);
-    if (node->view.role == PX_ROLE_LEADER) px_proposals_make(node);
-    else if (node->forwarded) px_proposals_clear(node);
+    if (node->view.role == PX_ROLE_LEADER)
+        px_proposals_make(node);
+    else if (node->forwarded)
+        px_proposals_clear(node);
     px_barriers_turn(node);
     px_wal_flush(node->wal);
     px_delivery_turn(node);

@@ -1,6 +1,7 @@
 /* node_priv.h - what the rooms of node/ share.
  *
- * Meaning    One struct a role; px_node holds one of each. Every file of node/ works on the px_node it is given. */
+ * Meaning    One struct a role; px_node holds one of each. Every file of node/ works on the px_node it is
+ *            given. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_NODE_NODE_PRIV_H
 #define PX_NODE_NODE_PRIV_H
@@ -31,38 +32,38 @@ struct px_incoming {
 typedef struct {
     const char *name;
     const char *address;
-    bool out_up;                      /* the connection that this node dialled */
-    px_incoming *in;                  /* the connection that it dialled and that counts; its hello was taken */
-    px_incarnation incarnation;       /* of its last hello */
-    uint64_t connection;              /* number of the connection `in` [R8] */
-    px_roster_state roster;           /* as it last said */
+    bool out_up;                /* the connection that this node dialled */
+    px_incoming *in;            /* the connection that it dialled and that counts; its hello was taken */
+    px_incarnation incarnation; /* of its last hello */
+    uint64_t connection;        /* number of the connection `in` [R8] */
+    px_roster_state roster;     /* as it last said */
     uint8_t cluster_id[16];
-    bool is_linked;                   /* both ways, told to the core */
+    bool is_linked; /* both ways, told to the core */
     bool has_rtt;
     uint64_t rtt_us;
     uint64_t ping_number, ping_sent_us;
-    uint64_t complained_us;           /* last time a disagreement was logged */
+    uint64_t complained_us; /* last time a disagreement was logged */
 } px_member;
 
 /* A session of this node, and its messages that are not yet chosen. */
 struct px_intake {
     px_intake *next;
-    px_intake_events *events;         /* NULL once closed by its application */
+    px_intake_events *events; /* NULL once closed by its application */
     char name[PX_SESSION_NAME_BYTES_MAX];
     size_t name_bytes;
-    uint64_t opener_counter;          /* of its opening under way; 0: none */
-    uint64_t holder;                  /* 0 until its opening is chosen */
-    uint64_t pushed;                  /* number of the last message handed over */
-    uint64_t chosen;                  /* and of the last chosen */
-    uint64_t sent;                    /* and of the last proposed or forwarded under the present leader */
-    uint64_t moved_us;                /* when `chosen` last rose, or something was first sent behind it */
-    bool was_full;                    /* on_room is owed */
+    uint64_t opener_counter; /* of its opening under way; 0: none */
+    uint64_t holder;         /* 0 until its opening is chosen */
+    uint64_t pushed;         /* number of the last message handed over */
+    uint64_t chosen;         /* and of the last chosen */
+    uint64_t sent;           /* and of the last proposed or forwarded under the present leader */
+    uint64_t moved_us;       /* when `chosen` last rose, or something was first sent behind it */
+    bool was_full;           /* on_room is owed */
     /* Messages chosen + 1 to pushed, in two rings. */
     uint32_t *lengths;
     size_t lengths_capacity;
     uint8_t *bytes;
     size_t bytes_capacity, bytes_start, bytes_used;
-    size_t bytes_sent;                /* of bytes_used, those of messages chosen + 1 to sent */
+    size_t bytes_sent; /* of bytes_used, those of messages chosen + 1 to sent */
 };
 
 /* A forward from another node, waiting at the leader for its place in a batch. */
@@ -78,8 +79,8 @@ typedef struct px_assembly px_assembly;
 
 /* A barrier that another node asked for, under way in the core here. */
 typedef struct {
-    uint64_t request;                 /* the core's name for it; 0: free */
-    uint64_t id;                      /* the asker's */
+    uint64_t request; /* the core's name for it; 0: free */
+    uint64_t id;      /* the asker's */
     uint32_t origin, via;
 } px_remote_barrier;
 #define PX_REMOTE_BARRIERS 64u
@@ -89,13 +90,13 @@ typedef struct {
 } px_node_counters;
 
 struct px_node {
-    px_app app;                       /* first, so that a px_app is its node */
+    px_app app; /* first, so that a px_app is its node */
     px_net_events net_events;
     px_wal_events wal_events;
     px_node_config config;
     px_node_ports ports;
     px_core *core;
-    px_core_view view;                /* as of the last step */
+    px_core_view view; /* as of the last step */
     px_wal *wal;
     px_state state;
     bool is_restoring;
@@ -113,17 +114,17 @@ struct px_node {
     size_t waiting_count, waiting_capacity;
     uint64_t stored;
     px_ticket ticket_last;
-    uint64_t write_started_us;        /* 0: no write is under way */
+    uint64_t write_started_us; /* 0: no write is under way */
     px_disk_health disk;
     bool is_full;
     px_tail tail;
-    px_entry entry_space[PX_WINDOW_SLOTS];        /* entries of a decoded message */
-    px_entry log_space[PX_WINDOW_SLOTS];          /* entries of a message under way out */
-    px_buffer *proposal;              /* body of the proposal in this step */
+    px_entry entry_space[PX_WINDOW_SLOTS]; /* entries of a decoded message */
+    px_entry log_space[PX_WINDOW_SLOTS];   /* entries of a message under way out */
+    px_buffer *proposal;                   /* body of the proposal in this step */
 
     /* delivery.c */
-    uint64_t chosen_slot;             /* told by the core */
-    uint64_t applied_slot;            /* chosen slots whose intakes have been told */
+    uint64_t chosen_slot;  /* told by the core */
+    uint64_t applied_slot; /* chosen slots whose intakes have been told */
     uint64_t delivered_slot, delivered_index;
     bool is_delivered_new;
     px_watcher *watchers;
@@ -132,13 +133,13 @@ struct px_node {
     /* intakes.c, forward.c, proposals.c */
     px_intake *intakes;
     uint64_t opener_counter;
-    px_intake *opening;               /* the one whose opening is under way */
+    px_intake *opening; /* the one whose opening is under way */
     uint64_t opening_sent_us;
     px_forwarded *forwarded, **forwarded_end;
     size_t forwarded_bytes;
     px_assembly *assembly;
-    size_t forward_bytes_out;         /* own bytes forwarded and not yet chosen */
-    px_ballot sent_ballot;            /* the leader under which `sent` counts */
+    size_t forward_bytes_out; /* own bytes forwarded and not yet chosen */
+    px_ballot sent_ballot;    /* the leader under which `sent` counts */
     uint32_t sent_relay;
     bool sent_relay_linked;
 
@@ -169,9 +170,11 @@ static inline uint64_t px_node_election_us(const px_node *node)
 }
 
 /* ---- shell.c ---- */
-void px_shell_step(px_node *node, px_input *input);          /* stamps the time, steps, carries out, steps again while there is more */
+void px_shell_step(
+    px_node *node,
+    px_input *input); /* stamps the time, steps, carries out, steps again while there is more */
 void px_shell_on_stored(px_wal_events *events, px_ticket upto);
-void px_shell_tick(px_node *node);                           /* if the core's deadline has come */
+void px_shell_tick(px_node *node); /* if the core's deadline has come */
 bool px_shell_send(px_node *node, uint32_t to_mask, px_lane lane, const px_wire *wire);
 void px_shell_watch_disk(px_node *node);
 
@@ -187,11 +190,11 @@ void px_dispatch(px_node *node, uint32_t from, const px_wire *wire);
 
 /* ---- roster.c ---- */
 void px_roster_start(px_node *node);
-void px_roster_on_news(px_node *node);                        /* something that a roster may wait for has changed */
+void px_roster_on_news(px_node *node); /* something that a roster may wait for has changed */
 void px_roster_fill(const px_node *node, px_wire_member *members);
 bool px_roster_names_self(const px_node *node);
-void px_roster_on_message(px_node *node, uint32_t from, px_roster_state state, px_bytes cluster_id, uint32_t count,
-                          const px_wire_member *members);
+void px_roster_on_message(px_node *node, uint32_t from, px_roster_state state, px_bytes cluster_id,
+                          uint32_t count, const px_wire_member *members);
 void px_roster_missing(const px_node *node, char *words, size_t size_bytes);
 size_t px_roster_cluster_hex(const px_node *node, char hex[33]);
 
@@ -204,23 +207,26 @@ uint64_t px_intake_push(px_app *app, px_intake *intake, px_bytes message);
 void px_intakes_on_opened(px_node *node, uint64_t slot, const px_opening *opening);
 void px_intakes_on_chosen(px_node *node, const px_run *run, uint64_t index_last);
 void px_intakes_tell_room(px_node *node);
-void px_intakes_rewind(px_node *node);                        /* everything not chosen is to be sent again */
+void px_intakes_rewind(px_node *node); /* everything not chosen is to be sent again */
 void px_intakes_deinit(px_node *node);
 /* Payload bytes and messages behind `sent` that fit: how many messages, and their bytes. */
 uint32_t px_intake_measure(const px_intake *intake, size_t bytes_max, size_t *payload_bytes);
 /* Lays lengths and payloads of the next `count` unsent messages, and counts them as sent. */
 void px_intake_take(px_intake *intake, uint32_t count, uint8_t *lengths, uint8_t *payloads);
-size_t px_intake_next_bytes(const px_intake *intake);         /* payload bytes of the first unsent message */
-void px_intake_skip(px_intake *intake, uint32_t count);       /* counts messages as sent */
-void px_intake_rewind(px_intake *intake);                     /* counts nothing as sent but what is chosen */
+size_t px_intake_next_bytes(const px_intake *intake);   /* payload bytes of the first unsent message */
+void px_intake_skip(px_intake *intake, uint32_t count); /* counts messages as sent */
+void px_intake_rewind(px_intake *intake);               /* counts nothing as sent but what is chosen */
 
 /* ---- proposals.c ---- */
-px_assembly *px_proposals_assembly(void);                     /* heap memory; freed with free */
-void px_proposals_make(px_node *node);                        /* at the leader: everything that waits and fits, unless a write is under way */
-void px_proposals_clear(px_node *node);                       /* forgets the forwards of others: they send them again [R10] */
+px_assembly *px_proposals_assembly(void); /* heap memory; freed with free */
+void px_proposals_make(
+    px_node *node); /* at the leader: everything that waits and fits, unless a write is under way */
+void px_proposals_clear(px_node *node); /* forgets the forwards of others: they send them again [R10] */
 void px_proposals_take_forward(px_node *node, bool is_opening, px_bytes body);
-px_buffer *px_proposals_gather(px_node *node);                /* a batch of what the intakes have unsent, counted as sent; NULL: nothing */
-size_t px_proposals_opening(px_node *node, uint8_t *space);   /* the opening that is due now, encoded; 0: none */
+px_buffer *px_proposals_gather(
+    px_node *node); /* a batch of what the intakes have unsent, counted as sent; NULL: nothing */
+size_t px_proposals_opening(px_node *node,
+                            uint8_t *space); /* the opening that is due now, encoded; 0: none */
 
 /* ---- forward.c ---- */
 void px_forward_turn(px_node *node);

@@ -1,7 +1,9 @@
 /* proposals.c - the leader makes batches of what is waiting.
  *
- * Meaning    While a write is under way what arrives gathers; the next proposal takes all of it, so a batch is as large as the disk is slow, and
- *            nothing waits for a batch to fill. Forwards of other nodes and this node's own intakes take turns.
+ * Meaning    While a write is under way what arrives gathers; the next proposal takes all of it, so a batch
+ *            is as large as the disk is slow, and
+ *            nothing waits for a batch to fill. Forwards of other nodes and this node's own intakes take
+ *            turns.
  * Source     [R11]; protocol.md §5 (group commit). */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/assert.h"
@@ -10,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One run of the batch under way: its messages come from an intake, or from a forward's batch, from message `message` at byte `payload` on. */
+/* One run of the batch under way: its messages come from an intake, or from a forward's batch, from message
+ * `message` at byte `payload` on. */
 typedef struct {
     px_run run;
     px_intake *intake;
@@ -23,11 +26,11 @@ typedef struct {
 struct px_assembly {
     px_part parts[PX_BATCH_RUNS_MAX];
     px_batch batches[PX_BATCH_RUNS_MAX];
-    px_forwarded *used;              /* forwards whose bytes the parts point into */
+    px_forwarded *used; /* forwards whose bytes the parts point into */
     uint32_t part_count, batch_count, messages;
     size_t payload_bytes;
-    size_t bytes_max;                /* of a batch of several messages */
-    size_t bytes_room;               /* of a batch of one */
+    size_t bytes_max;  /* of a batch of several messages */
+    size_t bytes_room; /* of a batch of one */
     uint32_t runs_max;
 };
 
@@ -43,14 +46,16 @@ static void begin_assembly(px_assembly *assembly, size_t bytes_room, uint32_t ru
 
 static size_t assembly_bytes(const px_assembly *assembly, uint32_t more_messages, size_t more_bytes)
 {
-    return px_batch_size_bytes(assembly->part_count + 1, assembly->messages + more_messages, assembly->payload_bytes + more_bytes);
+    return px_batch_size_bytes(assembly->part_count + 1, assembly->messages + more_messages,
+                               assembly->payload_bytes + more_bytes);
 }
 
 static bool fits(const px_assembly *assembly, uint32_t messages, size_t payload_bytes)
 {
     if (assembly->part_count >= assembly->runs_max) return false;
     const bool is_alone = assembly->part_count == 0 && messages == 1;
-    return assembly_bytes(assembly, messages, payload_bytes) <= (is_alone ? assembly->bytes_room : assembly->bytes_max);
+    return assembly_bytes(assembly, messages, payload_bytes) <=
+           (is_alone ? assembly->bytes_room : assembly->bytes_max);
 }
 
 static uint32_t ahead_of(const px_assembly *assembly, uint64_t holder)
@@ -70,27 +75,21 @@ static void add_part(px_assembly *assembly, const px_part *part)
 
 /* ---- this node's own messages ---- */
 
-/* At the leader the log may hold more of an intake than this node counted as sent (it was sent by way of the leader before). */
+/* At the leader the log may hold more of an intake than this node counted as sent (it was sent by way of the
+ * leader before). */
 static bool catch_up_with_log(px_node *node, px_intake *intake)
 {
     for (unsigned attempt = 0; attempt < 2; attempt++) {
-        const px_run rest = {intake->holder, intake->sent + 1, (uint32_t)(intake->pushed - intake->sent), 0, node->self};
+        const px_run rest = {intake->holder, intake->sent + 1, (uint32_t)(intake->pushed - intake->sent), 0,
+                             node->self};
         uint32_t skip = 0;
         switch (px_core_admit(node->core, &rest, 0, &skip)) {
-        case PX_ADMIT_NEXT:
-            return true;
-        case PX_ADMIT_OVERLAP:
-            px_intake_skip(intake, skip);
-            return true;
-        case PX_ADMIT_DUPLICATE:
-            px_intake_skip(intake, rest.count);
-            return false;
-        case PX_ADMIT_GAP:
-            px_intake_rewind(intake);
-            break;
+        case PX_ADMIT_NEXT: return true;
+        case PX_ADMIT_OVERLAP: px_intake_skip(intake, skip); return true;
+        case PX_ADMIT_DUPLICATE: px_intake_skip(intake, rest.count); return false;
+        case PX_ADMIT_GAP: px_intake_rewind(intake); break;
         case PX_ADMIT_FENCED:
-        case PX_ADMIT_UNKNOWN:
-            return false;
+        case PX_ADMIT_UNKNOWN: return false;
         }
     }
     return false;
@@ -98,12 +97,14 @@ static bool catch_up_with_log(px_node *node, px_intake *intake)
 
 static void add_intake(px_node *node, px_assembly *assembly, px_intake *intake, bool is_leader)
 {
-    if (intake->holder == 0 || intake->sent == intake->pushed || assembly->part_count >= assembly->runs_max) return;
+    if (intake->holder == 0 || intake->sent == intake->pushed || assembly->part_count >= assembly->runs_max)
+        return;
     if (is_leader && !catch_up_with_log(node, intake)) return;
     const size_t used = assembly_bytes(assembly, 0, 0);
     size_t payload_bytes = 0;
     uint32_t count = 0;
-    if (used < assembly->bytes_max) count = px_intake_measure(intake, assembly->bytes_max - used, &payload_bytes);
+    if (used < assembly->bytes_max)
+        count = px_intake_measure(intake, assembly->bytes_max - used, &payload_bytes);
     if (count == 0) { /* a large message goes alone */
         payload_bytes = px_intake_next_bytes(intake);
         if (!fits(assembly, 1, payload_bytes)) return;
@@ -131,7 +132,8 @@ static void rotate_intakes(px_node *node)
 
 static void add_intakes(px_node *node, px_assembly *assembly, bool is_leader)
 {
-    for (px_intake *intake = node->intakes; intake; intake = intake->next) add_intake(node, assembly, intake, is_leader);
+    for (px_intake *intake = node->intakes; intake; intake = intake->next)
+        add_intake(node, assembly, intake, is_leader);
     rotate_intakes(node);
 }
 
@@ -139,10 +141,12 @@ static void add_intakes(px_node *node, px_assembly *assembly, bool is_leader)
 
 static px_buffer *lay_out(const px_assembly *assembly)
 {
-    const size_t size_bytes = px_batch_size_bytes(assembly->part_count, assembly->messages, assembly->payload_bytes);
+    const size_t size_bytes =
+        px_batch_size_bytes(assembly->part_count, assembly->messages, assembly->payload_bytes);
     px_buffer *body = px_memory_buffer(size_bytes);
     px_batch_put_header(body->data, assembly->part_count, assembly->messages);
-    uint8_t *lengths = body->data + PX_BATCH_HEADER_BYTES + (size_t)assembly->part_count * PX_RUN_HEADER_BYTES;
+    uint8_t *lengths =
+        body->data + PX_BATCH_HEADER_BYTES + (size_t)assembly->part_count * PX_RUN_HEADER_BYTES;
     uint8_t *payloads = lengths + (size_t)assembly->messages * PX_LENGTH_BYTES;
     for (uint32_t i = 0; i < assembly->part_count; i++) {
         const px_part *part = &assembly->parts[i];
@@ -152,7 +156,8 @@ static px_buffer *lay_out(const px_assembly *assembly)
             px_intake_take(part->intake, part->run.count, lengths, payloads);
         } else {
             memcpy(lengths, part->batch->lengths + (size_t)part->message * PX_LENGTH_BYTES, lengths_bytes);
-            if (part->run.size_bytes) memcpy(payloads, part->batch->payloads.data + part->payload, part->run.size_bytes);
+            if (part->run.size_bytes)
+                memcpy(payloads, part->batch->payloads.data + part->payload, part->run.size_bytes);
         }
         lengths += lengths_bytes;
         payloads += part->run.size_bytes;
@@ -174,7 +179,8 @@ px_buffer *px_proposals_gather(px_node *node)
 void px_proposals_take_forward(px_node *node, bool is_opening, px_bytes body)
 {
     const size_t single = px_batch_size_bytes(1, 1, node->config.message_bytes_max);
-    if (node->forwarded_bytes > node->member_count * (PX_FORWARD_BYTES + single)) return; /* it will be sent again [R10] */
+    if (node->forwarded_bytes > node->member_count * (PX_FORWARD_BYTES + single))
+        return; /* it will be sent again [R10] */
     px_forwarded *forwarded = px_memory_zeroed(sizeof *forwarded);
     forwarded->owner = px_memory_buffer(body.size_bytes);
     memcpy(forwarded->owner->data, body.data, body.size_bytes);
@@ -214,7 +220,8 @@ void px_proposals_clear(px_node *node)
 }
 
 /* Adds what the log does not have of one run; only its rest where the log has its beginning. [R11] */
-static void admit_run(px_node *node, px_assembly *assembly, const px_batch *batch, px_run run, uint32_t message, size_t payload)
+static void admit_run(px_node *node, px_assembly *assembly, const px_batch *batch, px_run run,
+                      uint32_t message, size_t payload)
 {
     uint32_t skip = 0;
     const px_admission admission = px_core_admit(node->core, &run, ahead_of(assembly, run.holder), &skip);
@@ -238,7 +245,8 @@ static void add_forwards(px_node *node, px_assembly *assembly)
         px_batch *batch = &assembly->batches[assembly->batch_count];
         const px_err err = px_batch_open(node->forwarded->body, node->config.message_bytes_max, batch);
         px_assert(err == PX_OK); /* it was checked when it was decoded */
-        const bool is_first = assembly->part_count == 0 && node->forwarded->body.size_bytes <= assembly->bytes_room;
+        const bool is_first =
+            assembly->part_count == 0 && node->forwarded->body.size_bytes <= assembly->bytes_room;
         const size_t bytes = assembly_bytes(assembly, batch->message_count, batch->payloads.size_bytes) +
                              (size_t)batch->run_count * PX_RUN_HEADER_BYTES;
         if (assembly->part_count + batch->run_count > assembly->runs_max) return;

@@ -1,9 +1,13 @@
 /* roster.c - the first start of a cluster: who its members are, agreed before anybody votes.
  *
- * Meaning    Two steps. Who hears all configured members writes the roster (name -> storage id); its hash is the cluster id. A node votes only once every
- *            member has said that it wrote this same roster; it makes `complete` durable before its first vote, and says so. Who hears `complete` of a
- *            roster that names its own storage id takes that one. A node that a complete roster does not name has an emptied disk: it learns, it never votes.
- * Holds      A roster is written only with all members linked and none heard to have a complete one. A complete roster never changes here.
+ * Meaning    Two steps. Who hears all configured members writes the roster (name -> storage id); its hash is
+ *            the cluster id. A node votes only once every
+ *            member has said that it wrote this same roster; it makes `complete` durable before its first
+ *            vote, and says so. Who hears `complete` of a
+ *            roster that names its own storage id takes that one. A node that a complete roster does not name
+ *            has an emptied disk: it learns, it never votes.
+ * Holds      A roster is written only with all members linked and none heard to have a complete one. A
+ *            complete roster never changes here.
  * Source     protocol.md [R18, R19]. */
 // SPDX-License-Identifier: Apache-2.0
 #include "node/node_priv.h"
@@ -50,7 +54,8 @@ static void cluster_id_of(const px_state *state, uint8_t id[16])
     for (uint32_t i = 0; i < state->member_count; i++) {
         memcpy(text + used, state->members[i].name, PX_NAME_BYTES_MAX);
         used += PX_NAME_BYTES_MAX;
-        for (unsigned byte = 0; byte < 8; byte++) text[used++] = (uint8_t)(state->members[i].storage_id >> (8 * byte));
+        for (unsigned byte = 0; byte < 8; byte++)
+            text[used++] = (uint8_t)(state->members[i].storage_id >> (8 * byte));
     }
     const px_hash hash = px_hash_of(text, used);
     for (unsigned byte = 0; byte < 8; byte++) {
@@ -71,7 +76,8 @@ void px_roster_fill(const px_node *node, px_wire_member *members)
 
 bool px_roster_names_self(const px_node *node)
 {
-    return node->state.roster_state != PX_ROSTER_NONE && node->state.members[node->self].storage_id == node->state.storage_id;
+    return node->state.roster_state != PX_ROSTER_NONE &&
+           node->state.members[node->self].storage_id == node->state.storage_id;
 }
 
 static void say_roster(px_node *node)
@@ -99,10 +105,12 @@ static void start_voting(px_node *node)
     (void)px_roster_cluster_hex(node, hex);
     if (!px_roster_names_self(node)) {
         px_log_event(node->ports.log, PX_LOG_WARN,
-                     "roster: cluster %.8s knows this node with another data folder: it follows the log but does not vote", hex);
+                     "roster: cluster %.8s knows this node by another disk: it follows, but does not vote",
+                     hex);
         return;
     }
-    px_log_event(node->ports.log, PX_LOG_INFO, "roster: cluster %.8s of %u members is complete", hex, node->member_count);
+    px_log_event(node->ports.log, PX_LOG_INFO, "roster: cluster %.8s of %u members is complete", hex,
+                 node->member_count);
     px_input input = {.kind = PX_IN_VOTING};
     px_shell_step(node, &input);
 }
@@ -124,7 +132,8 @@ static void write_roster(px_node *node)
     for (uint32_t i = 0; i < node->member_count; i++) {
         memset(state->members[i].name, 0, sizeof state->members[i].name);
         (void)snprintf(state->members[i].name, sizeof state->members[i].name, "%s", node->members[i].name);
-        state->members[i].storage_id = i == node->self ? state->storage_id : node->members[i].incarnation.storage_id;
+        state->members[i].storage_id =
+            i == node->self ? state->storage_id : node->members[i].incarnation.storage_id;
     }
     cluster_id_of(state, state->cluster_id);
     if (!write_state(node)) return;
@@ -150,7 +159,8 @@ static bool is_written_current(const px_node *node)
 {
     if (node->state.roster_state != PX_ROSTER_WRITTEN) return false;
     for (uint32_t i = 0; i < node->member_count; i++) {
-        const uint64_t now = i == node->self ? node->state.storage_id : node->members[i].incarnation.storage_id;
+        const uint64_t now =
+            i == node->self ? node->state.storage_id : node->members[i].incarnation.storage_id;
         if (node->state.members[i].storage_id != now) return false;
     }
     return true;
@@ -171,7 +181,8 @@ void px_roster_on_news(px_node *node)
 {
     if (node->state.roster_state == PX_ROSTER_COMPLETE || !all_linked(node)) return;
     if (!is_written_current(node) && none_complete(node)) write_roster(node);
-    if (node->state.roster_state == PX_ROSTER_WRITTEN && is_written_current(node) && all_wrote_this(node)) complete(node);
+    if (node->state.roster_state == PX_ROSTER_WRITTEN && is_written_current(node) && all_wrote_this(node))
+        complete(node);
 }
 
 /* Takes a roster that its sender knows complete: this node is named in it, or its disk was emptied. */
@@ -191,14 +202,15 @@ static void take_complete(px_node *node, px_bytes cluster_id, uint32_t count, co
     complete(node);
 }
 
-void px_roster_on_message(px_node *node, uint32_t from, px_roster_state state, px_bytes cluster_id, uint32_t count,
-                          const px_wire_member *members)
+void px_roster_on_message(px_node *node, uint32_t from, px_roster_state state, px_bytes cluster_id,
+                          uint32_t count, const px_wire_member *members)
 {
     px_member *member = &node->members[from];
     if (count != node->member_count) return;
     member->roster = state;
     memset(member->cluster_id, 0, sizeof member->cluster_id);
-    if (state != PX_ROSTER_NONE && !id_of_hex(cluster_id, member->cluster_id)) member->roster = PX_ROSTER_NONE;
+    if (state != PX_ROSTER_NONE && !id_of_hex(cluster_id, member->cluster_id))
+        member->roster = PX_ROSTER_NONE;
     if (member->roster == PX_ROSTER_COMPLETE && node->state.roster_state != PX_ROSTER_COMPLETE)
         take_complete(node, cluster_id, count, members);
     px_roster_on_news(node);
@@ -206,8 +218,10 @@ void px_roster_on_message(px_node *node, uint32_t from, px_roster_state state, p
 
 void px_roster_start(px_node *node)
 {
-    if (node->state.roster_state == PX_ROSTER_COMPLETE) start_voting(node);
-    else px_roster_on_news(node);
+    if (node->state.roster_state == PX_ROSTER_COMPLETE)
+        start_voting(node);
+    else
+        px_roster_on_news(node);
 }
 
 void px_roster_missing(const px_node *node, char *words, size_t size_bytes)
@@ -215,7 +229,8 @@ void px_roster_missing(const px_node *node, char *words, size_t size_bytes)
     size_t used = 0;
     words[0] = 0;
     if (node->state.roster_state == PX_ROSTER_COMPLETE) return;
-    used += (size_t)snprintf(words, size_bytes, "the first start of the cluster needs every member once; not here yet:");
+    used += (size_t)snprintf(words, size_bytes,
+                             "the first start of the cluster needs every member once; not here yet:");
     for (uint32_t i = 0; i < node->member_count && used < size_bytes; i++) {
         if (i == node->self || node->members[i].is_linked) continue;
         used += (size_t)snprintf(words + used, size_bytes - used, " %s", node->members[i].name);

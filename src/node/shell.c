@@ -1,6 +1,7 @@
 /* shell.c - carries out what the core decides.
  *
- * Meaning    Effects in array order; those that wait for a ticket stand in a queue until the log has stored it. Records are staged here and
+ * Meaning    Effects in array order; those that wait for a ticket stand in a queue until the log has stored
+ *            it. Records are staged here and
  *            written at the end of the turn, so that all of a turn is one write and one sync.
  * Source     the contract in paxos/core.h. */
 // SPDX-License-Identifier: Apache-2.0
@@ -13,11 +14,9 @@ static px_lane lane_of(const px_message *message)
 {
     switch (message->kind) {
     case PX_MESSAGE_PIECE:
-    case PX_MESSAGE_TAIL:
-        return PX_LANE_BULK;
+    case PX_MESSAGE_TAIL: return PX_LANE_BULK;
     case PX_MESSAGE_SYNC:
-    case PX_MESSAGE_ACCEPT:
-        return PX_LANE_LOG;
+    case PX_MESSAGE_ACCEPT: return PX_LANE_LOG;
     case PX_MESSAGE_HEARTBEAT:
     case PX_MESSAGE_HEARD:
     case PX_MESSAGE_PREPARE:
@@ -28,8 +27,7 @@ static px_lane lane_of(const px_message *message)
     case PX_MESSAGE_CHOSEN:
     case PX_MESSAGE_PROBE:
     case PX_MESSAGE_PROBED:
-    case PX_MESSAGE_TAKE_OVER:
-        return PX_LANE_CONTROL;
+    case PX_MESSAGE_TAKE_OVER: return PX_LANE_CONTROL;
     }
     return PX_LANE_CONTROL;
 }
@@ -48,8 +46,10 @@ bool px_shell_send(px_node *node, uint32_t to_mask, px_lane lane, const px_wire 
         }
         uint8_t head[PX_WIRE_HEAD_BYTES_MAX];
         const px_bytes head_bytes = {head, px_wire_head(wire->kind, to->incarnation, head)};
-        if (node->ports.net->send(node->ports.net, member, lane, head_bytes, body)) node->counters.json_sent++;
-        else all = false;
+        if (node->ports.net->send(node->ports.net, member, lane, head_bytes, body))
+            node->counters.json_sent++;
+        else
+            all = false;
     }
     px_buffer_release(body);
     return all;
@@ -85,12 +85,15 @@ static void do_store(px_node *node, px_ticket ticket, const px_record *record)
 /* ---- sending the log ---- */
 
 /* Takes entries first to last from memory where all of them are there. */
-static uint32_t part_from_tail(px_node *node, uint64_t after, uint64_t last, size_t bytes_max, px_message *message)
+static uint32_t part_from_tail(px_node *node, uint64_t after, uint64_t last, size_t bytes_max,
+                               px_message *message)
 {
     const px_tail_slot *before = after ? px_tail_find(&node->tail, after) : NULL;
     px_hash after_chain = {0, 0};
-    if (before) after_chain = before->entry.chain;
-    else if (after && !px_core_chain_at(node->core, after, &after_chain)) return 0;
+    if (before)
+        after_chain = before->entry.chain;
+    else if (after && !px_core_chain_at(node->core, after, &after_chain))
+        return 0;
     uint32_t count = 0;
     size_t size_bytes = 0;
     while (after + count < last && count < PX_WINDOW_SLOTS) {
@@ -105,16 +108,18 @@ static uint32_t part_from_tail(px_node *node, uint64_t after, uint64_t last, siz
 }
 
 /* Takes them from disk. False where they cannot be read now: whoever asked will ask again. */
-static bool part_from_disk(px_node *node, uint64_t after, uint64_t last, size_t bytes_max, px_message *message, px_buffer **owner)
+static bool part_from_disk(px_node *node, uint64_t after, uint64_t last, size_t bytes_max,
+                           px_message *message, px_buffer **owner)
 {
     px_wal_entries *entries = &node->read_cache;
     px_buffer_release(entries->owner);
     *entries = (px_wal_entries){0};
-    const uint64_t first = after ? after : 1;   /* the entry at `after` is read for its chain hash */
+    const uint64_t first = after ? after : 1; /* the entry at `after` is read for its chain hash */
     const px_err err = px_wal_read(node->wal, first, last, bytes_max, entries);
     if (err) {
         if (err != PX_ERR_END)
-            px_log_event(node->ports.log, PX_LOG_WARN, "log: slot %llu cannot be read: %s", (unsigned long long)first, px_err_text(err));
+            px_log_event(node->ports.log, PX_LOG_WARN, "log: slot %llu cannot be read: %s",
+                         (unsigned long long)first, px_err_text(err));
         entries->owner = NULL;
         entries->count = 0;
         return false;
@@ -165,9 +170,7 @@ static void do_send_log(px_node *node, uint32_t to_mask, const px_message *templ
 static void carry_out(px_node *node, const px_effect *effect)
 {
     switch (effect->kind) {
-    case PX_DO_STORE:
-        do_store(node, effect->store.ticket, &effect->store.record);
-        break;
+    case PX_DO_STORE: do_store(node, effect->store.ticket, &effect->store.record); break;
     case PX_DO_SEND: {
         const px_wire wire = {.kind = PX_WIRE_CORE, .core = effect->send.message};
         (void)px_shell_send(node, effect->send.to_mask, lane_of(&effect->send.message), &wire);
@@ -176,9 +179,7 @@ static void carry_out(px_node *node, const px_effect *effect)
     case PX_DO_SEND_LOG:
         do_send_log(node, effect->send_log.to_mask, &effect->send_log.message, effect->send_log.last);
         break;
-    case PX_DO_CHOSEN:
-        px_delivery_on_chosen(node, effect->chosen.upto);
-        break;
+    case PX_DO_CHOSEN: px_delivery_on_chosen(node, effect->chosen.upto); break;
     case PX_DO_ANSWER:
         px_barriers_on_answer(node, effect->answer.request, effect->answer.ok, effect->answer.index);
         break;
@@ -194,7 +195,8 @@ static void wait_for_ticket(px_node *node, const px_effect *effect)
     node->waiting[node->waiting_count++].effect = *effect;
 }
 
-/* Acknowledging what is chosen does not wait for this node's own disk: a majority has it [R1]; delivery looks at what is durable here. */
+/* Acknowledging what is chosen does not wait for this node's own disk: a majority has it [R1]; delivery looks
+ * at what is durable here. */
 static bool is_due(const px_node *node, const px_effect *effect)
 {
     return effect->kind == PX_DO_STORE || effect->kind == PX_DO_CHOSEN || effect->after.n <= node->stored;
@@ -209,8 +211,10 @@ void px_shell_step(px_node *node, px_input *input)
         px_core_step(node->core, input, &effects);
         for (uint32_t i = 0; i < effects.count; i++) {
             const px_effect *effect = &effects.items[i];
-            if (is_due(node, effect)) carry_out(node, effect);
-            else wait_for_ticket(node, effect);
+            if (is_due(node, effect))
+                carry_out(node, effect);
+            else
+                wait_for_ticket(node, effect);
         }
         more = effects.more;
         *input = (px_input){.kind = PX_IN_TICK};
@@ -224,8 +228,10 @@ static void release_waiting(px_node *node)
     const size_t count = node->waiting_count;
     for (size_t i = 0; i < count; i++) {
         const px_effect effect = node->waiting[i].effect;
-        if (effect.after.n <= node->stored) carry_out(node, &effect);
-        else node->waiting[kept++].effect = effect;
+        if (effect.after.n <= node->stored)
+            carry_out(node, &effect);
+        else
+            node->waiting[kept++].effect = effect;
     }
     px_assert(node->waiting_count == count); /* carrying out an effect makes no new one */
     node->waiting_count = kept;
@@ -253,11 +259,14 @@ void px_shell_watch_disk(px_node *node)
 {
     const uint64_t now_us = px_node_now_us(node);
     px_disk_health disk = PX_DISK_WELL;
-    if (node->is_full) disk = PX_DISK_FULL;
-    else if (node->write_started_us && now_us - node->write_started_us > px_node_election_us(node)) disk = PX_DISK_OVERDUE;
+    if (node->is_full)
+        disk = PX_DISK_FULL;
+    else if (node->write_started_us && now_us - node->write_started_us > px_node_election_us(node))
+        disk = PX_DISK_OVERDUE;
     if (disk == node->disk) return;
     node->disk = disk;
-    static const char *const words[] = {"well", "overdue: a sync has not returned for an election timeout", "full"};
+    static const char *const words[] = {"well", "overdue: a sync has not returned for an election timeout",
+                                        "full"};
     px_log_event(node->ports.log, disk == PX_DISK_WELL ? PX_LOG_INFO : PX_LOG_WARN, "disk: %s", words[disk]);
     px_input input = {.kind = PX_IN_DISK, .disk = disk};
     px_shell_step(node, &input);

@@ -11,7 +11,8 @@ static void copy_text(char *to, size_t size_bytes, const char *from)
     (void)snprintf(to, size_bytes, "%s", from ? from : "");
 }
 
-/* Messages a member is behind what this node knows chosen: slots of members' states, turned into messages where this node remembers them. */
+/* Messages a member is behind what this node knows chosen: slots of members' states, turned into messages
+ * where this node remembers them. */
 static uint64_t lag_of(const px_node *node, uint32_t place)
 {
     const px_node_state *own = &node->view.state;
@@ -57,7 +58,8 @@ void px_status_fill(px_app *app, px_status *status)
     (void)px_core_chain_at(node->core, node->view.state.chosen, &status->digest);
     px_roster_missing(node, status->waiting_for, sizeof status->waiting_for);
     if (!status->waiting_for[0] && !status->has_leader)
-        copy_text(status->waiting_for, sizeof status->waiting_for, "no leader: a majority of the members must reach each other");
+        copy_text(status->waiting_for, sizeof status->waiting_for,
+                  "no leader: a majority of the members must reach each other");
     status->slots_proposed = node->counters.slots_proposed;
     status->messages_proposed = node->counters.messages_proposed;
     status->wakeups = node->counters.wakeups;
@@ -80,8 +82,8 @@ void px_status_say_changes(px_node *node)
         return;
     }
     const bool is_self = leader.node == node->self;
-    px_log_event(node->ports.log, PX_LOG_INFO, "leader: %s%s, ballot %llu", node->members[leader.node].name, is_self ? " (this node)" : "",
-                 (unsigned long long)leader.number);
+    px_log_event(node->ports.log, PX_LOG_INFO, "leader: %s%s, ballot %llu", node->members[leader.node].name,
+                 is_self ? " (this node)" : "", (unsigned long long)leader.number);
     if (node->was_ready) return;
     node->was_ready = true;
     px_log_event(node->ports.log, PX_LOG_INFO, "ready: takes messages");

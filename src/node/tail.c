@@ -75,8 +75,10 @@ const px_tail_slot *px_tail_find_index(const px_tail *tail, uint64_t index)
     while (low < high) { /* the first slot whose messages end at or behind `index` */
         const uint64_t middle = low + (high - low) / 2;
         const px_entry *entry = &tail->slots[middle % PX_TAIL_SLOTS].entry;
-        if (entry->index_first + entry->message_count > index) high = middle;
-        else low = middle + 1;
+        if (entry->index_first + entry->message_count > index)
+            high = middle;
+        else
+            low = middle + 1;
     }
     const px_tail_slot *found = px_tail_find(tail, low);
     return found && found->entry.index_first <= index ? found : NULL;

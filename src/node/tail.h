@@ -1,8 +1,10 @@
 /* tail.h - the newest slots, with their bodies, in memory.
  *
- * Meaning    Everything that is not yet on disk or not yet chosen is here, and behind it what memory allows of the newest delivered slots: peers
+ * Meaning    Everything that is not yet on disk or not yet chosen is here, and behind it what memory allows
+ *            of the newest delivered slots: peers
  *            are streamed to and readers are served from here, the log file is read only by those who lag.
- * Holds      Slots are consecutive: first <= slot <= last. What is at or above `keep_from` is never evicted. */
+ * Holds      Slots are consecutive: first <= slot <= last. What is at or above `keep_from` is never evicted.
+ *            */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_NODE_TAIL_H
 #define PX_NODE_TAIL_H
@@ -15,13 +17,13 @@
 #define PX_TAIL_BYTES (8u << 20)
 
 typedef struct {
-    px_entry entry;            /* body points into owner */
+    px_entry entry; /* body points into owner */
     px_buffer *owner;
 } px_tail_slot;
 
 typedef struct {
-    px_tail_slot slots[PX_TAIL_SLOTS];   /* slot s is at s % PX_TAIL_SLOTS */
-    uint64_t first, last;                /* empty where first > last */
+    px_tail_slot slots[PX_TAIL_SLOTS]; /* slot s is at s % PX_TAIL_SLOTS */
+    uint64_t first, last;              /* empty where first > last */
     size_t size_bytes;
 } px_tail;
 
@@ -29,7 +31,8 @@ typedef struct {
 void px_tail_init(px_tail *tail, uint64_t next);
 void px_tail_deinit(px_tail *tail);
 
-/* Puts the next slot, last + 1. `owner` (retained) holds the body; NULL: the body is copied. Evicts old slots below keep_from. */
+/* Puts the next slot, last + 1. `owner` (retained) holds the body; NULL: the body is copied. Evicts old slots
+ * below keep_from. */
 void px_tail_push(px_tail *tail, const px_entry *entry, px_buffer *owner, uint64_t keep_from);
 
 /* Forgets every slot behind `after`. */

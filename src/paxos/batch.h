@@ -3,12 +3,16 @@
  * Meaning    A batch is a list of runs; a run is consecutive messages of one session, taken by one node.
  *            All numbers little-endian:
  *              batch    u32 run_count, u32 message_count,
- *                       run_count x { u64 holder, u64 sequence, u32 count, u32 size_bytes, u32 origin, u32 zero },
+ *                       run_count x { u64 holder, u64 sequence, u32 count, u32 size_bytes, u32 origin, u32
+ *                       zero },
  *                       message_count x u32 length,
  *                       the payloads, one behind the other, in the order of runs and messages
- *              opening  u64 storage_id, u64 start_count, u64 counter, u32 origin, u16 kind, u16 name length, the name
- *            A message is (holder, sequence): holder is the slot of the chosen entry that opened its session. [R11]
- * Holds      A run's size_bytes is the sum of its lengths; counts are at least 1; nothing follows the last payload. */
+ *              opening  u64 storage_id, u64 start_count, u64 counter, u32 origin, u16 kind, u16 name length,
+ *              the name
+ *            A message is (holder, sequence): holder is the slot of the chosen entry that opened its session.
+ *            [R11]
+ * Holds      A run's size_bytes is the sum of its lengths; counts are at least 1; nothing follows the last
+ *            payload. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_PAXOS_BATCH_H
 #define PX_PAXOS_BATCH_H
@@ -23,18 +27,18 @@
 #define PX_LENGTH_BYTES 4u
 
 typedef struct {
-    uint64_t holder;      /* slot that opened the session */
-    uint64_t sequence;    /* of its first message; a session's first is 1 */
-    uint32_t count;       /* messages, at least 1 */
-    uint32_t size_bytes;  /* of all its payloads */
-    uint32_t origin;      /* member that took them */
+    uint64_t holder;     /* slot that opened the session */
+    uint64_t sequence;   /* of its first message; a session's first is 1 */
+    uint32_t count;      /* messages, at least 1 */
+    uint32_t size_bytes; /* of all its payloads */
+    uint32_t origin;     /* member that took them */
 } px_run;
 
 /* A checked batch, ready to be walked. Borrows the body. */
 typedef struct {
     uint32_t run_count, message_count;
-    const uint8_t *runs;      /* run_count headers */
-    const uint8_t *lengths;   /* message_count lengths */
+    const uint8_t *runs;    /* run_count headers */
+    const uint8_t *lengths; /* message_count lengths */
     px_bytes payloads;
 } px_batch;
 
@@ -66,9 +70,10 @@ typedef struct {
 
 typedef struct {
     px_opener opener;
-    uint32_t origin;          /* member that asks */
-    px_session_kind kind;     /* a member's own (a pipe, the node's plain sends: never expires) or a client's */
-    px_bytes name;            /* 1 to PX_SESSION_NAME_BYTES_MAX bytes; (kind, name) is the session */
+    uint32_t origin; /* member that asks */
+    /* a member's own (a pipe, the node's plain sends: never expires) or a client's */
+    px_session_kind kind;
+    px_bytes name; /* 1 to PX_SESSION_NAME_BYTES_MAX bytes; (kind, name) is the session */
 } px_opening;
 
 /* Opens the body of an opening from outside; name borrows it. Writes *opening only on PX_OK.

@@ -1,14 +1,19 @@
 /* core.h - the protocol as a function of its inputs.
  *
- * Meaning    px_core_step takes one input, changes the core, and writes down effects for its shell (node/) to carry out in order.
- *            The core does no input or output, knows no clock but the one in its inputs, allocates nothing after px_core_init, and never
+ * Meaning    px_core_step takes one input, changes the core, and writes down effects for its shell (node/) to
+ *            carry out in order.
+ *            The core does no input or output, knows no clock but the one in its inputs, allocates nothing
+ *            after px_core_init, and never
  *            touches payload bytes (it reads the run headers of a batch, batch.h).
- * The shell  (a) carries out effects in array order; SEND, CHOSEN and ANSWER with `after` wait until STORED has reached that ticket;
+ * The shell  (a) carries out effects in array order; SEND, CHOSEN and ANSWER with `after` wait until STORED
+ *            has reached that ticket;
  *            (b) makes all STOREs of one loop turn one write and one sync, then gives one STORED;
  *            (c) ends the process on a failed write or sync: there is no input for it [R17];
  *            (d) gives any decoded message, however stale: the core drops, answers or refuses it;
- *            (e) gives room for PX_EFFECTS_PER_STEP effects; `more` means: step again with PX_IN_TICK before sleeping;
- *            (f) keeps the bodies of entries from STORE until they are neither needed in memory nor missing on disk; the core names slots.
+ *            (e) gives room for PX_EFFECTS_PER_STEP effects; `more` means: step again with PX_IN_TICK before
+ *            sleeping;
+ *            (f) keeps the bodies of entries from STORE until they are neither needed in memory nor missing
+ *            on disk; the core names slots.
  * Source     protocol.md §2-§4, §7. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_PAXOS_CORE_H
@@ -26,19 +31,21 @@ typedef struct {
 } px_ticket;
 
 typedef struct {
-    uint32_t self;               /* own place, < member_count */
-    uint32_t member_count;       /* 1 to PX_MEMBERS_MAX */
+    uint32_t self;         /* own place, < member_count */
+    uint32_t member_count; /* 1 to PX_MEMBERS_MAX */
     uint64_t heartbeat_us;
-    uint32_t message_bytes_max;  /* a batch over PX_WINDOW_BYTES holds one message of at most this */
-    uint64_t seed;               /* jitter of rounds: no other chance in the core */
+    uint32_t message_bytes_max; /* a batch over PX_WINDOW_BYTES holds one message of at most this */
+    uint64_t seed;              /* jitter of rounds: no other chance in the core */
 } px_core_config;
 
 /* What the log is asked to make durable. */
 typedef enum {
-    PX_RECORD_PROMISE = 1,  /* promised: goes into the small state, both copies [R2, R3] */
-    PX_RECORD_APPEND,       /* entries at the end of the log, under the accepted ballot it has [R6, R9] */
-    PX_RECORD_CUT,          /* cut behind `after` (cuts is raised), then append, under the accepted ballot it has [R9] */
-    PX_RECORD_SPLICE        /* promised = accepted = ballot, cut behind `after`, append: visible together or not at all [R4, R5] */
+    PX_RECORD_PROMISE = 1, /* promised: goes into the small state, both copies [R2, R3] */
+    PX_RECORD_APPEND,      /* entries at the end of the log, under the accepted ballot it has [R6, R9] */
+    /* cut behind `after` (cuts is raised), then append, under the accepted ballot it has [R9] */
+    PX_RECORD_CUT,
+    /* promised = accepted = ballot, cut behind `after`, append: visible together or not at all [R4, R5] */
+    PX_RECORD_SPLICE
 } px_record_kind;
 
 typedef struct {
@@ -46,73 +53,98 @@ typedef struct {
     px_ballot promised;
     px_ballot accepted;
     uint64_t cuts;
-    uint64_t chosen;          /* known chosen when this was made; read back as min(this, valid length) */
-    px_log_part log;          /* APPEND, CUT, SPLICE; entries are those of the input that caused it, or a proposal's own */
+    uint64_t chosen; /* known chosen when this was made; read back as min(this, valid length) */
+    px_log_part
+        log; /* APPEND, CUT, SPLICE; entries are those of the input that caused it, or a proposal's own */
 } px_record;
 
 typedef enum {
-    PX_IN_RESTORE,    /* one record read back at start, oldest first; before PX_IN_START */
-    PX_IN_START,      /* the log is read; messages, proposals and ticks may come */
-    PX_IN_VOTING,     /* this node is a voter of a complete roster from now on [R18]; before, it neither votes nor campaigns */
+    PX_IN_RESTORE, /* one record read back at start, oldest first; before PX_IN_START */
+    PX_IN_START,   /* the log is read; messages, proposals and ticks may come */
+    /* this node is a voter of a complete roster from now on [R18]; before, it neither votes nor campaigns */
+    PX_IN_VOTING,
     PX_IN_MESSAGE,
-    PX_IN_PROPOSE,    /* only where px_core_room says so */
-    PX_IN_STORED,     /* every record <= upto is on disk */
-    PX_IN_LINK,       /* a link came up (both ways) or went down */
-    PX_IN_DISK,       /* health of the own disk */
-    PX_IN_BARRIER,    /* a reader wants a linearizable index; only a leader answers, others get an ANSWER with ok = false */
-    PX_IN_TRANSFER,   /* hand leadership to `member`, or to whoever is best where it is PX_MEMBERS_MAX [R14] */
+    PX_IN_PROPOSE, /* only where px_core_room says so */
+    PX_IN_STORED,  /* every record <= upto is on disk */
+    PX_IN_LINK,    /* a link came up (both ways) or went down */
+    PX_IN_DISK,    /* health of the own disk */
+    /* a reader wants a linearizable index; only a leader answers, others get an ANSWER with ok = false */
+    PX_IN_BARRIER,
+    PX_IN_TRANSFER, /* hand leadership to `member`, or to whoever is best where it is PX_MEMBERS_MAX [R14] */
     PX_IN_TICK
 } px_input_kind;
 
 typedef struct {
     px_entry_kind kind;
-    uint64_t stamp_ms;        /* wall clock now; the core clamps it so that it never goes back */
+    uint64_t stamp_ms; /* wall clock now; the core clamps it so that it never goes back */
     px_hash body_hash;
-    px_bytes body;            /* runs all admitted by px_core_admit since the last step */
+    px_bytes body; /* runs all admitted by px_core_admit since the last step */
 } px_proposal;
 
 typedef struct {
     px_input_kind kind;
-    uint64_t now_us;          /* monotonic, never lower than in the input before */
+    uint64_t now_us; /* monotonic, never lower than in the input before */
     union {
         const px_record *restore;
-        struct { uint32_t from; const px_message *message; } message;
+        struct {
+            uint32_t from;
+            const px_message *message;
+        } message;
         px_proposal propose;
         px_ticket stored;
-        struct { uint32_t member; bool up; } link;
+        struct {
+            uint32_t member;
+            bool up;
+        } link;
         px_disk_health disk;
-        uint64_t barrier;     /* the shell's name for the request */
+        uint64_t barrier; /* the shell's name for the request */
         uint32_t transfer;
     };
 } px_input;
 
 typedef enum {
-    PX_DO_STORE,      /* make durable */
-    PX_DO_SEND,       /* a message without a log part */
-    PX_DO_SEND_LOG,   /* a message whose log part the shell fills in, from memory or disk, and cuts to size */
-    PX_DO_CHOSEN,     /* every slot <= upto is chosen and in the log here (on disk here too: wait for `after` before delivering;
-                         acknowledgements need not wait) */
-    PX_DO_ANSWER      /* to a barrier */
+    PX_DO_STORE,    /* make durable */
+    PX_DO_SEND,     /* a message without a log part */
+    PX_DO_SEND_LOG, /* a message whose log part the shell fills in, from memory or disk, and cuts to size */
+    /* every slot <= upto is chosen and in the log here; wait for `after`, which makes them durable here, before
+     * delivering; acknowledgements need not wait */
+    PX_DO_CHOSEN,
+    PX_DO_ANSWER /* to a barrier */
 } px_effect_kind;
 
 typedef struct {
     px_effect_kind kind;
     px_ticket after;
     union {
-        struct { px_ticket ticket; px_record record; } store;        /* entries borrowed from the input of this step */
-        struct { uint32_t to_mask; px_message message; } send;       /* bit i = member i; never the own bit */
+        struct {
+            px_ticket ticket;
+            px_record record;
+        } store; /* entries borrowed from the input of this step */
         struct {
             uint32_t to_mask;
-            px_message message;      /* log.after is set; after_chain and entries are the shell's to fill */
-            uint64_t last;           /* entries log.after + 1 to last; a PIECE may stop earlier at PX_PIECE_BYTES, never before one entry */
+            px_message message;
+        } send; /* bit i = member i; never the own bit */
+        struct {
+            uint32_t to_mask;
+            px_message message; /* log.after is set; after_chain and entries are the shell's to fill */
+            uint64_t
+                /* entries log.after + 1 to last; a PIECE may stop earlier at PX_PIECE_BYTES, never before
+                 * one entry */
+                last;
         } send_log;
-        struct { uint64_t upto; } chosen;
-        struct { uint64_t request; bool ok; uint64_t index; } answer;  /* index: last message known chosen */
+        struct {
+            uint64_t upto;
+        } chosen;
+        struct {
+            uint64_t request;
+            bool ok;
+            uint64_t index;
+        } answer; /* index: last message known chosen */
     };
 } px_effect;
 
 typedef struct {
-    px_effect *items;         /* the caller's */
+    px_effect *items; /* the caller's */
     uint32_t count, capacity;
     bool more;
 } px_effects;
@@ -120,7 +152,8 @@ typedef struct {
 /* Bytes of memory that a core of any configuration needs, for ever. */
 size_t px_core_size_bytes(void);
 
-/* Makes a core in `memory` (aligned as malloc does, px_core_size_bytes long), which the caller keeps until it is done with it. */
+/* Makes a core in `memory` (aligned as malloc does, px_core_size_bytes long), which the caller keeps until it
+ * is done with it. */
 px_core *px_core_init(void *memory, const px_core_config *config);
 
 /* Takes one input. Appends to effects; cannot fail. */
@@ -135,8 +168,10 @@ void px_core_check(const px_core *core);
 /* Equal inputs give equal digests, on any machine and compiler. */
 uint64_t px_core_digest(const px_core *core);
 
-/* How much may be proposed now: bytes of body and runs; both 0 where this node may not propose (not leading, adopting, handing over,
- * disk full) or the window is full. `bytes` is at least message_bytes_max and a header whenever the window is empty. */
+/* How much may be proposed now: bytes of body and runs; both 0 where this node may not propose (not leading,
+ * adopting, handing over,
+ * disk full) or the window is full. `bytes` is at least message_bytes_max and a header whenever the window is
+ * empty. */
 typedef struct {
     uint32_t bytes, runs;
 } px_room;
@@ -144,23 +179,25 @@ px_room px_core_room(const px_core *core);
 
 /* What the whole log of this leader, chosen or not, says of a run that wants to be appended. [R11] */
 typedef enum {
-    PX_ADMIT_NEXT,       /* its first message is next: append it all */
-    PX_ADMIT_OVERLAP,    /* the first *skip messages are in the log; the one behind them is next */
-    PX_ADMIT_DUPLICATE,  /* all of it is in the log */
-    PX_ADMIT_GAP,        /* earlier ones are missing: drop, they will be sent again */
-    PX_ADMIT_FENCED,     /* its holder was fenced at or before its first message */
-    PX_ADMIT_UNKNOWN     /* no such holder (any more) */
+    PX_ADMIT_NEXT,      /* its first message is next: append it all */
+    PX_ADMIT_OVERLAP,   /* the first *skip messages are in the log; the one behind them is next */
+    PX_ADMIT_DUPLICATE, /* all of it is in the log */
+    PX_ADMIT_GAP,       /* earlier ones are missing: drop, they will be sent again */
+    PX_ADMIT_FENCED,    /* its holder was fenced at or before its first message */
+    PX_ADMIT_UNKNOWN    /* no such holder (any more) */
 } px_admission;
-/* `ahead` is how many messages of this holder the caller has already put in front of it in the same proposal. */
+/* `ahead` is how many messages of this holder the caller has already put in front of it in the same proposal.
+ * */
 px_admission px_core_admit(const px_core *core, const px_run *run, uint32_t ahead, uint32_t *skip);
 
-/* May this opening be appended (its opener has not opened at or above its counter, and the table has room)? [R11] */
+/* May this opening be appended (its opener has not opened at or above its counter, and the table has room)?
+ * [R11] */
 bool px_core_admit_opening(const px_core *core, const px_opening *opening);
 
 /* A session as the chosen part of the log has it. */
 typedef struct {
-    uint64_t holder;          /* slot that opened it */
-    uint64_t next;            /* sequence that it takes next (of a fenced one: as it stood then) */
+    uint64_t holder; /* slot that opened it */
+    uint64_t next;   /* sequence that it takes next (of a fenced one: as it stood then) */
     px_opener opener;
     uint32_t origin;
     bool fenced;
@@ -170,19 +207,28 @@ bool px_core_session_by_name(const px_core *core, px_session_kind kind, px_bytes
 /* The session that `holder` opened, fenced or not. */
 bool px_core_session_by_holder(const px_core *core, uint64_t holder, px_session *session);
 
-typedef enum { PX_ROLE_RECOVERING, PX_ROLE_LEARNER, PX_ROLE_FOLLOWER, PX_ROLE_CANDIDATE, PX_ROLE_LEADER } px_role;
+typedef enum {
+    PX_ROLE_RECOVERING,
+    PX_ROLE_LEARNER,
+    PX_ROLE_FOLLOWER,
+    PX_ROLE_CANDIDATE,
+    PX_ROLE_LEADER
+} px_role;
 
 /* What people and shells want to know of a core. */
 typedef struct {
     px_role role;
-    px_ballot leader;         /* ballot of the leader this node follows or is; none where it knows of none */
-    uint32_t relay;           /* member through which the leader is reached: the leader itself, or a peer that follows it; PX_MEMBERS_MAX: none */
+    px_ballot leader; /* ballot of the leader this node follows or is; none where it knows of none */
+    uint32_t
+        /* member through which the leader is reached: the leader itself, or a peer that follows it;
+         * PX_MEMBERS_MAX: none */
+        relay;
     px_node_state state;
-    uint64_t index_chosen;    /* index of the last chosen message */
-    bool adopted;             /* a leader whose whole adopted log is chosen in its own ballot [R7a] */
-    uint64_t elections;       /* campaigns begun here */
-    px_node_state members[PX_MEMBERS_MAX];   /* as last heard; own place: state */
-    bool heard[PX_MEMBERS_MAX];              /* answered within the last two rounds */
+    uint64_t index_chosen; /* index of the last chosen message */
+    bool adopted;          /* a leader whose whole adopted log is chosen in its own ballot [R7a] */
+    uint64_t elections;    /* campaigns begun here */
+    px_node_state members[PX_MEMBERS_MAX]; /* as last heard; own place: state */
+    bool heard[PX_MEMBERS_MAX];            /* answered within the last two rounds */
 } px_core_view;
 void px_core_look(const px_core *core, px_core_view *view);
 

@@ -1,7 +1,9 @@
 /* app.h - what applications ask of a node; local/ asks, node/ answers.
  *
- * Meaning    An *intake* is where one application hands over messages of one session, in order. It is bounded: `room` says how much it takes now,
- *            on_room tells when it takes more. A *reader* walks the delivered messages from an index on; it pulls, so a slow one costs nothing.
+ * Meaning    An *intake* is where one application hands over messages of one session, in order. It is
+ *            bounded: `room` says how much it takes now,
+ *            on_room tells when it takes more. A *reader* walks the delivered messages from an index on; it
+ *            pulls, so a slow one costs nothing.
  *            All on the loop's thread. Callbacks come from the node's own turn, never from inside a call. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_PORT_APP_H
@@ -25,31 +27,38 @@ typedef struct px_status px_status;
 
 /* ---- handing over messages ---- */
 
-typedef struct px_intake px_intake;           /* the node's */
+typedef struct px_intake px_intake; /* the node's */
 typedef struct px_intake_events px_intake_events;
 struct px_intake_events {
-    /* The intake can take messages (again). Numbers of its messages start at 1 and count what was pushed here. */
+    /* The intake can take messages (again). Numbers of its messages start at 1 and count what was pushed
+     * here. */
     void (*on_room)(px_intake_events *events);
-    /* Messages up to number `upto` are chosen; the last of them has `index`; the ones before it have the indexes before it only where
-     * `consecutive` many directly precede it (a batch at a time: called once per batch that holds messages of this intake). */
+    /* Messages up to number `upto` are chosen; the last of them has `index`; the ones before it have the
+     * indexes before it only where
+     * `consecutive` many directly precede it (a batch at a time: called once per batch that holds messages of
+     * this intake). */
     void (*on_chosen)(px_intake_events *events, uint64_t upto, uint64_t index, uint32_t consecutive);
 };
 
-/* Opens an intake of a session of this member (a pipe, or the node's plain sends), opened anew in the log at each start.
+/* Opens an intake of a session of this member (a pipe, or the node's plain sends), opened anew in the log at
+ * each start.
  * name   unique on this node, 1 to 64 bytes, copied.   Returns NULL where too many are open. */
 typedef struct {
     px_intake *(*intake_open)(px_app *app, const char *name, px_intake_events *events);
     /* Stops callbacks. What was pushed is still sent. */
     void (*intake_close)(px_app *app, px_intake *intake);
-    /* Payload bytes that it takes now without growing over PX_INTAKE_BYTES (one message of any allowed size always fits into an empty one). */
+    /* Payload bytes that it takes now without growing over PX_INTAKE_BYTES (one message of any allowed size
+     * always fits into an empty one). */
     size_t (*intake_room)(px_app *app, px_intake *intake);
-    /* Takes one message (copied). Returns its number. The caller has looked at the room; a message is at most max_message_bytes. */
+    /* Takes one message (copied). Returns its number. The caller has looked at the room; a message is at most
+     * max_message_bytes. */
     uint64_t (*intake_push)(px_app *app, px_intake *intake, px_bytes message);
 
     /* ---- reading ---- */
     /* The index of the last delivered message. */
     uint64_t (*index_delivered)(px_app *app);
-    /* The batch that holds message `index`, from memory or disk. On PX_OK *batch is retained for the caller, who releases batch->owner.
+    /* The batch that holds message `index`, from memory or disk. On PX_OK *batch is retained for the caller,
+     * who releases batch->owner.
      * Errors  PX_ERR_END        not delivered yet.
      *         PX_ERR_NOT_FOUND  before the start of the log.
      *         PX_ERR_DAMAGED, PX_ERR_IO   it cannot be read here. */
@@ -70,30 +79,30 @@ struct px_app {
 };
 
 struct px_delivered {
-    px_buffer *owner;          /* keeps the bytes below */
-    uint64_t index_first;      /* of the batch's first message */
+    px_buffer *owner;     /* keeps the bytes below */
+    uint64_t index_first; /* of the batch's first message */
     uint64_t stamp_ms;
     px_batch batch;
 };
 
 struct px_watcher {
     void (*on_delivered)(px_watcher *watcher, uint64_t index);
-    px_watcher *next, *previous;   /* the node's */
+    px_watcher *next, *previous; /* the node's */
 };
 
 struct px_barrier {
     void (*on_done)(px_barrier *barrier, uint64_t index);
-    uint64_t id;                   /* the node's, as the rest */
+    uint64_t id; /* the node's, as the rest */
     px_barrier *next, *previous;
 };
 
 typedef struct {
     char id[PX_NAME_BYTES_MAX];
     char addr[PX_NAME_BYTES_MAX];
-    bool connected;                /* both ways; the node itself: true */
+    bool connected; /* both ways; the node itself: true */
     bool has_rtt;
     uint64_t rtt_us;
-    uint64_t lag;                  /* messages behind what this node knows chosen */
+    uint64_t lag; /* messages behind what this node knows chosen */
     bool voter;
     bool heard;
     px_disk_health disk;
@@ -104,16 +113,17 @@ struct px_status {
     px_member_status members[PX_MEMBERS_MAX];
     px_role role;
     bool has_leader;
-    uint32_t leader;               /* member */
-    px_ballot ballot;              /* of the leader it follows */
-    uint64_t committed;            /* index of the last chosen message it knows */
-    uint64_t first;                /* index of the first in the log; 1 */
+    uint32_t leader;    /* member */
+    px_ballot ballot;   /* of the leader it follows */
+    uint64_t committed; /* index of the last chosen message it knows */
+    uint64_t first;     /* index of the first in the log; 1 */
     uint64_t delivered;
-    uint64_t digest_index;         /* messages delivered up to the slot of the digest */
-    px_hash digest;                /* chain hash there */
-    char waiting_for[PX_NAME_BYTES_MAX];   /* why it is not ready, in words; empty where it is */
+    uint64_t digest_index;               /* messages delivered up to the slot of the digest */
+    px_hash digest;                      /* chain hash there */
+    char waiting_for[PX_NAME_BYTES_MAX]; /* why it is not ready, in words; empty where it is */
     /* Counters since the start. */
-    uint64_t slots_proposed, messages_proposed, syncs, records, log_bytes, wakeups, json_sent, json_received, elections;
+    uint64_t slots_proposed, messages_proposed, syncs, records, log_bytes, wakeups, json_sent, json_received,
+        elections;
 };
 
 #endif

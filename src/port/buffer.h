@@ -1,6 +1,7 @@
 /* buffer.h - bytes with several owners on one thread.
  *
- * Meaning    Whoever keeps a buffer beyond a call retains it and releases it later; the last release frees it by the function
+ * Meaning    Whoever keeps a buffer beyond a call retains it and releases it later; the last release frees it
+ *            by the function
  *            of whoever made it. Bytes do not change once a second owner has it. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_PORT_BUFFER_H
