@@ -1,0 +1,255 @@
+/* pxctl_bench.c - how fast a cluster takes messages.
+ *
+ * Meaning    Keeps `window` messages unanswered on one connection and measures each from its request to
+ *            its reply. Requests are made from one prepared text and replies are scanned, not parsed, so
+ *            that the measurement is of the cluster and not of this program.
+ * Holds      started - finished <= window; the rings have a place for each open message. */
+// SPDX-License-Identifier: Apache-2.0
+#include "main/pxctl.h"
+#include "main/pxctl_client.h"
+#include "main/pxctl_histogram.h"
+
+#include "base/limits.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SECONDS_DEFAULT 5u
+#define SIZE_DEFAULT 128u
+#define WINDOW_DEFAULT 256u
+#define WINDOW_MOST 65536u
+#define SECONDS_MOST 86400u
+/* How often the bar is drawn. */
+#define PROGRESS_US 200000u
+#define BAR_COLUMNS 30
+
+typedef struct {
+    px_client client;
+    uint64_t messages; /* to send; UINT64_MAX where `seconds` decides */
+    uint64_t seconds, size_bytes, window;
+    char *data; /* the part of a request behind its tag */
+    size_t data_bytes;
+    uint64_t started, answered, finished; /* finished: all before it are answered */
+    uint64_t *started_us;                 /* by message, a ring */
+    bool *is_answered;                    /* likewise */
+    uint64_t first_us, last_us, drawn_us;
+    px_histogram latency;
+} bench;
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+/* ---- requests and replies ---- */
+
+/* Printable bytes that do not repeat soon, so that no layer below can win by packing them. */
+static bool prepare(bench *of)
+{
+    static const char tail[] = "\"}\n";
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    static const char head[] = ",\"data\":\"";
+    uint64_t state = now_us() | 1;
+    of->data_bytes = sizeof head - 1 + of->size_bytes + sizeof tail - 1;
+    of->data = malloc(of->data_bytes);
+    of->started_us = calloc(of->window, sizeof *of->started_us);
+    of->is_answered = calloc(of->window, sizeof *of->is_answered);
+    if (!of->data || !of->started_us || !of->is_answered) return false;
+    memcpy(of->data, head, sizeof head - 1);
+    for (size_t i = 0; i < of->size_bytes; i++) {
+        state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+        of->data[sizeof head - 1 + i] = digits[state & 63];
+    }
+    memcpy(of->data + of->data_bytes - (sizeof tail - 1), tail, sizeof tail - 1);
+    return true;
+}
+
+static void start_message(bench *of, uint64_t at_us)
+{
+    char head[64];
+    const int size =
+        snprintf(head, sizeof head, "{\"op\":\"send\",\"tag\":%llu", (unsigned long long)of->started);
+    px_client_put(&of->client, head, (size_t)size);
+    px_client_put(&of->client, of->data, of->data_bytes);
+    of->started_us[of->started % of->window] = at_us;
+    of->is_answered[of->started % of->window] = false;
+    of->started++;
+}
+
+/* The number behind `"tag":` of a reply that says ok; UINT64_MAX for anything else. */
+static uint64_t tag_of(const char *line)
+{
+    static const char key[] = "\"tag\":";
+    const char *at = strstr(line, "\"ok\":true") ? strstr(line, key) : NULL;
+    if (!at) return UINT64_MAX;
+    uint64_t number = 0;
+    for (at += sizeof key - 1; *at == ' '; at++) continue;
+    if (*at < '0' || *at > '9') return UINT64_MAX;
+    for (; *at >= '0' && *at <= '9'; at++) number = number * 10 + (uint64_t)(*at - '0');
+    return number;
+}
+
+/* Takes the replies that are there. False, and all is said, where one is a refusal. */
+static bool take_replies(bench *of)
+{
+    size_t size_bytes;
+    const char *line;
+    const uint64_t at_us = now_us();
+    while ((line = px_client_line(&of->client, &size_bytes))) {
+        const uint64_t tag = tag_of(line);
+        if (tag < of->finished || tag >= of->started || of->is_answered[tag % of->window]) {
+            json_t *reply = px_reply_parse(line, size_bytes);
+            if (reply) px_say_failed("not a reply to what was sent: %.100s", line);
+            json_decref(reply);
+            return false;
+        }
+        of->is_answered[tag % of->window] = true;
+        of->answered++;
+        of->last_us = at_us;
+        px_histogram_add(&of->latency, at_us - of->started_us[tag % of->window]);
+    }
+    while (of->finished < of->started && of->is_answered[of->finished % of->window]) of->finished++;
+    return true;
+}
+
+/* ---- the run ---- */
+
+static void draw_progress(bench *of, uint64_t at_us)
+{
+    if (at_us - of->drawn_us < PROGRESS_US) return;
+    of->drawn_us = at_us;
+    const uint64_t elapsed_us = at_us - of->first_us;
+    const uint64_t whole = of->messages == UINT64_MAX ? of->seconds * 1000000u : of->messages;
+    const uint64_t done = of->messages == UINT64_MAX ? elapsed_us : of->answered;
+    const uint64_t share = done >= whole ? 100 : done * 100 / whole;
+    char bar[BAR_COLUMNS + 1];
+    for (size_t i = 0; i < BAR_COLUMNS; i++) bar[i] = i * 100 < share * BAR_COLUMNS ? '#' : '.';
+    bar[BAR_COLUMNS] = '\0';
+    fprintf(stderr, "\r[%s] %3llu%%  %10.0f messages/s ", bar, (unsigned long long)share,
+            elapsed_us ? (double)of->answered * 1e6 / (double)elapsed_us : 0.0);
+}
+
+static px_exit measure(bench *of)
+{
+    const bool draws = isatty(STDERR_FILENO) == 1;
+    px_exit status = PX_EXIT_DONE;
+    of->first_us = of->last_us = of->drawn_us = now_us();
+    for (;;) {
+        const uint64_t at_us = now_us();
+        const bool is_over = of->started == of->messages ||
+                             (of->messages == UINT64_MAX && at_us - of->first_us >= of->seconds * 1000000u);
+        if (is_over && of->finished == of->started) break;
+        while (!is_over && of->started - of->finished < of->window && of->started < of->messages &&
+               px_client_queued(&of->client) < PX_MESSAGE_BYTES_DEFAULT) {
+            start_message(of, at_us);
+        }
+        px_client_move(&of->client, -1, draws ? (int)(PROGRESS_US / 1000) : -1);
+        if (!take_replies(of)) status = PX_EXIT_FAILED;
+        if (!status && of->client.is_ended)
+            status = px_say_failed("the node closed the connection; see its log");
+        if (status) break;
+        if (draws) draw_progress(of, now_us());
+    }
+    if (draws) fputs("\r\033[K", stderr);
+    return status;
+}
+
+static void print_result(const bench *of, bool wants_json)
+{
+    const double seconds = (double)(of->last_us - of->first_us) / 1e6;
+    const double rate = seconds > 0 ? (double)of->answered / seconds : 0;
+    const unsigned long long p50 = px_histogram_at(&of->latency, 5000),
+                             p99 = px_histogram_at(&of->latency, 9900),
+                             p999 = px_histogram_at(&of->latency, 9990), most = of->latency.most_us;
+    if (wants_json) {
+        printf("{\"messages\":%llu,\"size_bytes\":%llu,\"window\":%llu,\"seconds\":%.6f,"
+               "\"messages_per_second\":%.1f,\"bytes_per_second\":%.1f,"
+               "\"latency_us\":{\"p50\":%llu,\"p99\":%llu,\"p99.9\":%llu,\"max\":%llu}}\n",
+               (unsigned long long)of->answered, (unsigned long long)of->size_bytes,
+               (unsigned long long)of->window, seconds, rate, rate * (double)of->size_bytes, p50, p99, p999,
+               most);
+        return;
+    }
+    printf("messages    %llu of %llu bytes, %llu at a time, in %.2f s\n", (unsigned long long)of->answered,
+           (unsigned long long)of->size_bytes, (unsigned long long)of->window, seconds);
+    printf("throughput  %.0f messages/s, %.2f MB/s\n", rate, rate * (double)of->size_bytes / 1e6);
+    printf("latency     p50 %.3f ms, p99 %.3f ms, p99.9 %.3f ms, max %.3f ms\n", (double)p50 / 1e3,
+           (double)p99 / 1e3, (double)p999 / 1e3, (double)most / 1e3);
+}
+
+/* ---- the command ---- */
+
+typedef struct {
+    bool wants_json;
+    const char *messages, *seconds, *size, *window;
+} wishes;
+
+static px_exit read_wishes(const wishes *of, bench *to)
+{
+    static const px_span counts = {1, UINT64_MAX / 2}, times = {1, SECONDS_MOST},
+                         sizes = {0, PX_MESSAGE_BYTES_MOST}, windows = {1, WINDOW_MOST};
+    const px_command *command = &px_command_bench;
+    *to = (bench){.messages = UINT64_MAX,
+                  .seconds = SECONDS_DEFAULT,
+                  .size_bytes = SIZE_DEFAULT,
+                  .window = WINDOW_DEFAULT};
+    if (of->messages && of->seconds) return px_usage_fault(command, "--messages or --seconds, not both");
+    if (of->messages && !px_number_read(of->messages, counts, &to->messages)) {
+        return px_usage_fault(command, "--messages takes a number of 1 or more");
+    }
+    if (of->seconds && !px_number_read(of->seconds, times, &to->seconds)) {
+        return px_usage_fault(command, "--seconds takes 1 to %u", SECONDS_MOST);
+    }
+    if (of->size && !px_number_read(of->size, sizes, &to->size_bytes)) {
+        return px_usage_fault(command, "--size takes 0 to %u bytes", PX_MESSAGE_BYTES_MOST);
+    }
+    if (of->window && !px_number_read(of->window, windows, &to->window)) {
+        return px_usage_fault(command, "--window takes 1 to %u messages", WINDOW_MOST);
+    }
+    return PX_EXIT_DONE;
+}
+
+static px_exit run(px_target *target, int count, char **words)
+{
+    wishes wish = {.wants_json = false};
+    const px_option options[] = {{"--json", &wish.wants_json, NULL}, {"--messages", NULL, &wish.messages},
+                                 {"--seconds", NULL, &wish.seconds}, {"--size", NULL, &wish.size},
+                                 {"--window", NULL, &wish.window},   {NULL, NULL, NULL}};
+    px_exit status;
+    if (!px_options_read(&px_command_bench, options, target, &count, words, &status)) return status;
+    if (count > 0) return px_usage_fault(&px_command_bench, "bench takes no further words");
+    bench *of = malloc(sizeof *of);
+    if (!of) return px_say_failed("out of memory");
+    status = read_wishes(&wish, of);
+    if (!status) status = px_client_open(&of->client, target);
+    if (!status) {
+        status = prepare(of) ? measure(of) : px_say_failed("out of memory");
+        if (!status) print_result(of, wish.wants_json);
+        px_client_close(&of->client);
+    }
+    free(of->data);
+    free(of->started_us);
+    free(of->is_answered);
+    free(of);
+    return status;
+}
+
+const px_command px_command_bench = {
+    .name = "bench",
+    .words = "[--messages N | --seconds S] [--size B] [--window W] [--json]",
+    .summary = "measures throughput and latency",
+    .help = "Sends messages through the node and measures each from its request to its reply,\n"
+            "which comes when it is durable on a majority. The messages stay in the log.\n\n"
+            "  --messages N   so many, or\n"
+            "  --seconds S    for so long (5)\n"
+            "  --size B       bytes of each (128)\n"
+            "  --window W     so many at a time (256)\n"
+            "  --json         the result as a JSON object\n\n"
+            "Example: pxctl -c px1.json bench --seconds 10 --window 1024",
+    .run = run,
+};
