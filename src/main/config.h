@@ -28,7 +28,7 @@
 /* Where somebody listens. */
 typedef struct {
     char host[PX_NAME_BYTES_MAX]; /* an IP address without brackets, or a name to be resolved */
-    uint16_t port; /* never 0 */
+    uint16_t port;                /* never 0 */
     bool is_ip;
     char text[PX_NAME_BYTES_MAX + 8]; /* host:port or [ip6]:port, for people */
 } px_config_addr;
@@ -50,7 +50,7 @@ typedef struct {
 
 typedef struct {
     char id[PX_NAME_BYTES_MAX]; /* in lower case */
-    px_config_addr addr; /* to bind; always an IP address */
+    px_config_addr addr;        /* to bind; always an IP address */
     char *cert_path, *key_path, *ca_cert_path;
     uint32_t retry_delay_ms;
     uint32_t server_count; /* the other members */

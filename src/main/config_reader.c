@@ -68,7 +68,7 @@ void px_reader_leave(px_reader *reader, size_t mark)
 /* One object or array that is open at a position. */
 typedef struct {
     bool is_object;
-    size_t place; /* of the item, in an array */
+    size_t place;                /* of the item, in an array */
     size_t key_first, key_bytes; /* in the text, of an object's last key */
 } level;
 

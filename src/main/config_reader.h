@@ -16,7 +16,7 @@
 typedef struct {
     const char *file;
     char path[PX_READER_PATH_BYTES]; /* `servers[1].addr`; empty at the top */
-    char *fault; /* the caller's; empty as long as all is well */
+    char *fault;                     /* the caller's; empty as long as all is well */
     size_t fault_bytes;
 } px_reader;
 

@@ -20,7 +20,7 @@
 #define TLS \
     "\"tls_config_info\":{\"cert_path\":\"a.crt\",\"key_path\":\"a.key\",\"ca_cert_path\":\"/etc/ca.crt\"}"
 #define ME "\"me\":{\"id\":\"px1.example\",\"addr\":\"0.0.0.0:7001\"," TLS "}"
-#define TWO \
+#define TWO                                                                 \
     "\"servers\":[{\"addr\":\"px2:7001\",\"server_name\":\"px2.example\"}," \
     "{\"addr\":\"px3:7001\",\"server_name\":\"px3.example\"}]"
 /* The good file with more keys, or with another list of servers, or with another member of `me`. */
@@ -341,12 +341,13 @@ static void config__the_original_fields_alone_give_the_defaults(void **state)
 
 static void config__every_setting_is_taken(void **state)
 {
-    px_config config = load_good(
-        *state, WITH("\"retry_delay\":250,\"data_dir\":\"/var/px\",\"socket\":\"/run/px.sock\","
-                     "\"http\":\"[::1]:8080\",\"max_message_bytes\":16777216,\"heartbeat_ms\":10,"
-                     "\"log_level\":\"debug\",\"log_format\":\"json\",\"http_messages\":true,"
-                     "\"pipes\":[{\"in\":\"i\",\"name\":\"a\"},{\"out\":\"/o\",\"format\":\"length\","
-                     "\"from\":\"end\",\"mode\":\"600\"}]"));
+    px_config config =
+        load_good(*state,
+                  WITH("\"retry_delay\":250,\"data_dir\":\"/var/px\",\"socket\":\"/run/px.sock\","
+                       "\"http\":\"[::1]:8080\",\"max_message_bytes\":16777216,\"heartbeat_ms\":10,"
+                       "\"log_level\":\"debug\",\"log_format\":\"json\",\"http_messages\":true,"
+                       "\"pipes\":[{\"in\":\"i\",\"name\":\"a\"},{\"out\":\"/o\",\"format\":\"length\","
+                       "\"from\":\"end\",\"mode\":\"600\"}]"));
     assert_int_equal(config.retry_delay_ms, 250);
     assert_string_equal(config.data_dir, "/var/px");
     assert_string_equal(config.socket, "/run/px.sock");
@@ -419,10 +420,11 @@ static void config__no_servers_is_a_cluster_of_one_and_six_are_seven_members(voi
     px_config config = load_good(*state, SERVERS("[]"));
     assert_int_equal(config.server_count, 0);
     px_config_free(&config);
-    config = load_good(
-        *state, SERVERS("[{\"addr\":\"a\",\"server_name\":\"a\"},{\"addr\":\"a\",\"server_name\":\"b\"},"
-                        "{\"addr\":\"a\",\"server_name\":\"c\"},{\"addr\":\"a\",\"server_name\":\"d\"},"
-                        "{\"addr\":\"a\",\"server_name\":\"e\"},{\"addr\":\"a\",\"server_name\":\"f\"}]"));
+    config =
+        load_good(*state,
+                  SERVERS("[{\"addr\":\"a\",\"server_name\":\"a\"},{\"addr\":\"a\",\"server_name\":\"b\"},"
+                          "{\"addr\":\"a\",\"server_name\":\"c\"},{\"addr\":\"a\",\"server_name\":\"d\"},"
+                          "{\"addr\":\"a\",\"server_name\":\"e\"},{\"addr\":\"a\",\"server_name\":\"f\"}]"));
     assert_int_equal(config.server_count, PX_MEMBERS_MAX - 1);
     px_config_free(&config);
 }
