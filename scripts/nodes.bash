@@ -45,6 +45,12 @@ start_node() {
     node_pid[$me]=$!
 }
 
+# Prints the number of the node that the node behind SOCKET follows or is itself; nothing where it knows none.
+leader_at() {
+    "$build/pxctl" -s "$1" status --json 2>/dev/null |
+        sed -n 's/.*"leader": *"px\([0-9]\)\.example".*/\1/p'
+}
+
 # Stops every running node and waits for it: cleanly, and hard those that are still there after ten seconds.
 stop_nodes() {
     [ ${#node_pid[@]} = 0 ] && return
