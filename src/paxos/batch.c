@@ -1,8 +1,9 @@
 /* batch.c - bodies of entries, checked before anybody walks them.
  *
- * Meaning    px_batch_open and px_opening_open look at every count, length and sum once; whoever has a px_batch or px_opening from them
- *            may follow it without looking again.
- * Holds      Nothing outside the body is read, whatever its bytes say. Numbers stay below PX_NUMBER_END, so that sums cannot wrap.
+ * Meaning    px_batch_open and px_opening_open look at every count, length and sum once; whoever has a
+ *            px_batch or px_opening from them may follow it without looking again.
+ * Holds      Nothing outside the body is read, whatever its bytes say. Numbers stay below PX_NUMBER_END, so
+ *            that sums cannot wrap.
  * Source     batch.h has the layout; [R11]. */
 // SPDX-License-Identifier: Apache-2.0
 #include "paxos/batch.h"
@@ -14,7 +15,8 @@
 #include <string.h>
 
 #define OPENING_HEADER_BYTES 32u
-_Static_assert(PX_OPENING_BYTES_MAX == OPENING_HEADER_BYTES + PX_SESSION_NAME_BYTES_MAX, "as batch.h promises");
+_Static_assert(PX_OPENING_BYTES_MAX == OPENING_HEADER_BYTES + PX_SESSION_NAME_BYTES_MAX,
+               "as batch.h promises");
 /* What the header calls zero: room for later, refused today, so that a newer writer is noticed. */
 #define RUN_ZERO_OFFSET 28u
 _Static_assert(sizeof(size_t) == 8, "the size of any batch that a header can claim fits");
@@ -101,8 +103,8 @@ uint32_t px_batch_length(const px_batch *batch, uint32_t place)
 
 size_t px_batch_size_bytes(uint32_t run_count, uint32_t message_count, size_t payload_bytes)
 {
-    return PX_BATCH_HEADER_BYTES + (size_t)run_count * PX_RUN_HEADER_BYTES + (size_t)message_count * PX_LENGTH_BYTES
-        + payload_bytes;
+    return PX_BATCH_HEADER_BYTES + (size_t)run_count * PX_RUN_HEADER_BYTES +
+           (size_t)message_count * PX_LENGTH_BYTES + payload_bytes;
 }
 
 void px_batch_put_header(uint8_t *body, uint32_t run_count, uint32_t message_count)
@@ -129,7 +131,8 @@ void px_batch_put_run(uint8_t *body, uint32_t place, const px_run *run)
 /* Is everything but the name's bytes as it has to be? */
 static bool is_opening_valid(const px_opening *opening)
 {
-    if (opening->opener.start_count >= PX_NUMBER_END || opening->opener.counter >= PX_NUMBER_END) return false;
+    if (opening->opener.start_count >= PX_NUMBER_END || opening->opener.counter >= PX_NUMBER_END)
+        return false;
     if (opening->kind != PX_SESSION_MEMBER && opening->kind != PX_SESSION_CLIENT) return false;
     if (opening->origin >= PX_MEMBERS_MAX) return false;
     return opening->name.size_bytes > 0 && opening->name.size_bytes <= PX_SESSION_NAME_BYTES_MAX;
