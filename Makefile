@@ -32,7 +32,7 @@ archives = $(foreach folder,$(filter $2,$(folders)),$1/lib$(folder).a)
 pure = base paxos codec
 
 .PHONY: all help unit rules corpus sim sim-check check lint format test test-clang test-asan test-cluster \
-  fuzz demo cluster bench install clean
+  fuzz demo cluster bench install image clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(programs:%=$(B)/%)
@@ -48,7 +48,7 @@ help:
 #: make fuzz         FUZZ_SECONDS for each format
 #: make cluster N=3  runs N nodes under run/ until Ctrl-C
 #: make bench        throughput and latency on this machine
-#: make install PREFIX=/usr/local DESTDIR=
+#: make install PREFIX=/usr/local DESTDIR=      make image: a container
 
 build/.deps-%: scripts/install-deps
 	@mkdir -p $(@D) && scripts/install-deps $* && touch $@
@@ -92,7 +92,6 @@ $(foreach folder,$(suites:unit-%=%),$(eval $(call \
   suite_rules,unit-$(folder),test/unit/$(folder),$(or $(needs-$(folder)),$(pure) $(folder)))))
 $(eval $(call suite_rules,rules,test/rules,$(pure)))
 unit: $(suites)
-
 # A fuzz target runs twice: over its corpus by any compiler (replay.c has the main), and by clang's fuzzer.
 fuzzers := $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c))
 fuzz_parts = $(B)/test/test/fuzz/fuzz_%.o $(call support,fuzz) $(call archives,$(B)/test,$(pure) wal)
@@ -131,9 +130,8 @@ test-clang:
 test-asan:
 	@$(MAKE) --no-print-directory B=build/asan CFLAGS="$(sanitize)" LDFLAGS= all check
 test-cluster: all
-	@$(if $(wildcard test/cluster/test_*.py),scripts/run-cluster-tests $(B)/results/cluster)
+	@scripts/run-cluster-tests $(B)/results/cluster
 
-# ---- to run and to install ----
 demo: all
 	@scripts/demo
 cluster: all
@@ -144,6 +142,8 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 755 $(B)/px $(B)/pxctl $(DESTDIR)$(PREFIX)/bin
 	$(if $(wildcard docs/man/*.1),install -m 644 $(wildcard docs/man/*.1) $(DESTDIR)$(PREFIX)/share/man/man1)
+image:
+	docker build -t px:$(VERSION) .
 clean:
 	rm -rf build
 
