@@ -121,7 +121,6 @@ lint: $(call archives,$(B)/obj,$(pure)) | build/.deps-test
 	  $$tool || bad=$$((bad + 1)); done; echo $$((3 - bad)) $$bad >$(B)/results/lint.count; [ $$bad = 0 ]
 format: | build/.deps-test
 	clang-format -i $(wildcard src/*/*.[ch] test/*/*.[ch] test/*/*/*.[ch])
-
 test: | build/.deps-test
 	@status=0; for step in all check lint test-clang test-asan test-cluster; do echo "== $$step"; \
 	  $(MAKE) --no-print-directory -k -j$(JOBS) $$step || status=1; done; exit $$status
