@@ -276,8 +276,8 @@ class Writer(threading.Thread):
             self.write_line(line + b"\n")
 
     def write_line(self, line):
-        """A line goes whole or, where px is down, not at all; then it is written to the px that comes next. The
-        old end stays open until then, so that the FIFO keeps what is in it."""
+        """A line goes whole or, where px is down, not at all; then the next px gets it. The old end
+        stays open until then, so that the FIFO keeps what is in it."""
         assert len(line) <= select.PIPE_BUF
         while True:
             try:
@@ -409,7 +409,7 @@ class Cluster:
 class Load(threading.Thread):
     """Sends numbered messages over the socket of a node, `window` at a time, and remembers their indexes.
 
-    A lost connection is made again; the messages whose fate is unknown are not sent again: each is sent once."""
+    A lost connection is made again; messages whose fate is unknown are not sent again: each is sent once."""
 
     def __init__(self, node, label, window=1):
         super().__init__(daemon=True)

@@ -1,7 +1,7 @@
 /* config_test.c - the configuration file is read strictly; each fault is one line that names place and mend.
  *
- * Meaning    A broken file is the good one with one thing changed: the table names the JSON path that the line
- *            must bear, and a word of the mend. Wording beyond that is free. */
+ * Meaning    A broken file is the good one with one thing changed: the table names the JSON path that the
+ *            line must bear, and a word of the mend. Wording beyond that is free. */
 // SPDX-License-Identifier: Apache-2.0
 #include "main/config.h"
 
