@@ -9,7 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A line of at most PIPE_BUF bytes goes whole where poll says that a pipe is writable, and does not block there. */
+/* A line of at most PIPE_BUF bytes goes whole where poll says that a pipe is writable, and does not block
+ * there. */
 #define LINE_BYTES_MAX 4096u
 
 static const char *const level_words[] = {"error", "warn", "info", "debug"};
@@ -23,7 +24,8 @@ static size_t format_time(char *text, size_t size_bytes)
     return used + (size_t)snprintf(text + used, size_bytes - used, ".%03ldZ", now.tv_nsec / 1000000);
 }
 
-/* The line with what JSON asks to be escaped, and nothing that would end a line or move a terminal's cursor. */
+/* The line with what JSON asks to be escaped, and nothing that would end a line or move a terminal's cursor.
+ * */
 static size_t escape(char *to, size_t size_bytes, const char *from, bool is_json)
 {
     size_t used = 0;
@@ -52,7 +54,8 @@ static size_t format_line(const px_stderr_log *log, px_log_level level, const ch
     char time_text[40] = "", escaped[LINE_BYTES_MAX - 128];
     (void)format_time(time_text, sizeof time_text);
     (void)escape(escaped, sizeof escaped, text, log->is_json);
-    const char *form = log->is_json ? "{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"%s\"}\n" : "%s %s %s\n";
+    const char *form =
+        log->is_json ? "{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"%s\"}\n" : "%s %s %s\n";
     return (size_t)snprintf(line, LINE_BYTES_MAX, form, time_text, level_words[level], escaped);
 }
 

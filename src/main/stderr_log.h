@@ -1,6 +1,7 @@
 /* stderr_log.h - events on stderr, one a line, without ever blocking.
  *
- * Meaning    A line is written only where the kernel says that it goes without waiting; what does not is dropped and counted, and the count
+ * Meaning    A line is written only where the kernel says that it goes without waiting; what does not is
+ *            dropped and counted, and the count
  *            is said as soon as there is room again. A closed stderr drops everything.
  * Source     spec.md §1, §2 (`log_level`, `log_format`). */
 // SPDX-License-Identifier: Apache-2.0

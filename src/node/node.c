@@ -148,6 +148,11 @@ void px_node_close(px_node *node)
     free(node);
 }
 
+void px_node_connect(px_node *node, px_net *net)
+{
+    node->ports.net = net;
+}
+
 px_net_events *px_node_net_events(px_node *node)
 {
     return &node->net_events;

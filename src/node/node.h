@@ -49,6 +49,9 @@ PX_MUST_USE px_err px_node_open(const px_node_config *config, const px_node_port
 /* Frees everything; what was not durable is lost, as in a crash. */
 void px_node_close(px_node *node);
 
+/* Gives the node its net, where px_node_open got none (the net wants the node's events first). */
+void px_node_connect(px_node *node, px_net *net);
+
 /* Where the net reports to, and where applications ask. */
 px_net_events *px_node_net_events(px_node *node);
 px_app *px_node_app(px_node *node);

@@ -1,0 +1,67 @@
+/* px.c - the program: one node in the foreground.
+ *
+ * Source     spec.md §1. */
+// SPDX-License-Identifier: Apache-2.0
+#include "main/config.h"
+#include "main/daemon.h"
+#include "main/stderr_log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: px CONFIG            run one node in the foreground; CONFIG is its JSON file\n"
+    "       px --check CONFIG    only check the configuration and the files it names\n"
+    "       px --help | --version\n"
+    "\n"
+    "Logs go to stderr, one event a line; the word `ready` says that it takes messages.\n"
+    "SIGTERM and SIGINT stop it cleanly, a second one at once.\n"
+    "Exit status: 0 clean stop, 1 failure at run time, 2 usage or configuration error.\n"
+    "\n"
+    "Example:  px px1.json & echo hello > px1.example.data/in; cat px1.example.data/out\n";
+
+static int fail_usage(void)
+{
+    (void)fputs(usage, stderr);
+    return PX_EXIT_USAGE;
+}
+
+static void print_checked(const char *path, const px_config *config)
+{
+    (void)printf("%s: node %s at %s, data in %s, socket %s\n", path, config->id, config->addr.text,
+                 config->data_dir, config->socket);
+    for (uint32_t i = 0; i < config->server_count; i++)
+        (void)printf("%s: member %s at %s\n", path, config->servers[i].name, config->servers[i].addr.text);
+    for (uint32_t i = 0; i < config->pipe_count; i++) {
+        const px_config_pipe *pipe = &config->pipes[i];
+        (void)printf("%s: pipe %s: in %s, out %s\n", path, pipe->name, pipe->in ? pipe->in : "none",
+                     pipe->out ? pipe->out : "none");
+    }
+    (void)printf("%s: ok\n", path);
+}
+
+int main(int count, char **words)
+{
+    if (count == 2 && strcmp(words[1], "--help") == 0) return fputs(usage, stdout) < 0 ? 1 : 0;
+    if (count == 2 && strcmp(words[1], "--version") == 0) return printf("px %s\n", PX_VERSION) < 0 ? 1 : 0;
+    const bool is_check = count == 3 && strcmp(words[1], "--check") == 0;
+    if (!is_check && (count != 2 || words[1][0] == '-')) return fail_usage();
+    const char *path = words[count - 1];
+    px_config config;
+    char fault[PX_CONFIG_FAULT_BYTES];
+    if (px_config_load(path, &config, fault, sizeof fault) ||
+        px_config_check(path, &config, fault, sizeof fault)) {
+        (void)fprintf(stderr, "%s\n", fault);
+        return PX_EXIT_USAGE;
+    }
+    int status = PX_EXIT_CLEAN;
+    if (is_check) {
+        print_checked(path, &config);
+    } else {
+        px_stderr_log log;
+        px_stderr_log_init(&log, config.log_level, config.log_json);
+        status = px_daemon_run(&config, &log);
+    }
+    px_config_free(&config);
+    return status;
+}
