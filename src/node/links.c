@@ -165,7 +165,7 @@ static const char *refuse_hello(const px_node *node, uint32_t place, const px_wi
     const size_t hex_bytes = px_roster_cluster_hex(node, hex);
     if (hello->major != PX_PROTOCOL_MAJOR) {
         (void)snprintf(words, size_bytes, "protocol version %u is not spoken here, only %u", hello->major,
-                       PX_PROTOCOL_MAJOR);
+                       (unsigned)PX_PROTOCOL_MAJOR);
     } else if (!same_text(hello->id, member->name)) {
         (void)snprintf(words, size_bytes, "the hello says another name than the certificate of %s",
                        member->name);
