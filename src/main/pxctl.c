@@ -9,7 +9,8 @@
 #include <string.h>
 
 static const px_command *const commands[] = {
-    &px_command_status, &px_command_send, &px_command_tail, &px_command_barrier, &px_command_bench, NULL,
+    &px_command_status, &px_command_send,    &px_command_tail,   &px_command_barrier,
+    &px_command_bench,  &px_command_members, &px_command_digest, NULL,
 };
 
 static void print_overview(FILE *to)

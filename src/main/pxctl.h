@@ -33,6 +33,8 @@ extern const px_command px_command_send;
 extern const px_command px_command_tail;
 extern const px_command px_command_barrier;
 extern const px_command px_command_bench;
+extern const px_command px_command_members;
+extern const px_command px_command_digest;
 
 /* One option of a command; exactly one of the two outputs is set. The list ends with an empty one. */
 typedef struct {

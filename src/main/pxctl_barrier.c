@@ -12,7 +12,6 @@ static px_exit run(px_target *target, int count, char **words)
     bool wants_json = false;
     const char *timeout = NULL;
     uint64_t timeout_ms = 0;
-    px_client client;
     const px_option options[] = {{"--json", &wants_json, NULL},
                                  {"--timeout", NULL, &timeout},
                                  {NULL, NULL, NULL}};
@@ -22,13 +21,10 @@ static px_exit run(px_target *target, int count, char **words)
     if (timeout && !px_number_read(timeout, (px_span){1, TIMEOUT_MS_MOST}, &timeout_ms)) {
         return px_usage_fault(&px_command_barrier, "--timeout takes 1 to %u milliseconds", TIMEOUT_MS_MOST);
     }
-    status = px_client_open(&client, target);
-    if (status) return status;
     json_t *request = json_pack("{s:s}", "op", "barrier");
     if (timeout) json_object_set_new(request, "timeout_ms", json_integer((json_int_t)timeout_ms));
-    json_t *reply = px_client_ask(&client, request);
-    px_client_close(&client);
-    if (!reply) return PX_EXIT_FAILED;
+    json_t *reply = px_ask_once(target, request, &status);
+    if (!reply) return status;
     printf(wants_json ? "{\"index\":%lld}\n" : "%lld\n",
            (long long)json_integer_value(json_object_get(reply, "index")));
     json_decref(reply);

@@ -247,3 +247,17 @@ json_t *px_client_ask(px_client *client, json_t *request)
     px_client_put_json(client, request);
     return px_client_reply(client);
 }
+
+json_t *px_ask_once(const px_target *target, json_t *request, px_exit *status)
+{
+    px_client client;
+    *status = px_client_open(&client, target);
+    if (*status) {
+        json_decref(request);
+        return NULL;
+    }
+    json_t *reply = px_client_ask(&client, request);
+    px_client_close(&client);
+    if (!reply) *status = PX_EXIT_FAILED;
+    return reply;
+}

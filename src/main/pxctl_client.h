@@ -59,6 +59,9 @@ json_t *px_client_reply(px_client *client);
 /* Queues a request, which it takes over, and waits for its reply, as above. */
 json_t *px_client_ask(px_client *client, json_t *request);
 
+/* One request on a connection of its own. NULL, all said and *status set where it has no good reply. */
+json_t *px_ask_once(const px_target *target, json_t *request, px_exit *status);
+
 /* Parses a line; where it is no object or not ok, says so and returns NULL. */
 json_t *px_reply_parse(const char *line, size_t size_bytes);
 

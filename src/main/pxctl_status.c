@@ -78,16 +78,12 @@ static void print_table(const json_t *status)
 static px_exit run(px_target *target, int count, char **words)
 {
     bool wants_json = false;
-    px_client client;
     const px_option options[] = {{"--json", &wants_json, NULL}, {NULL, NULL, NULL}};
     px_exit status;
     if (!px_options_read(&px_command_status, options, target, &count, words, &status)) return status;
     if (count > 0) return px_usage_fault(&px_command_status, "status takes no further words");
-    status = px_client_open(&client, target);
-    if (status) return status;
-    json_t *reply = px_client_ask(&client, json_pack("{s:s}", "op", "status"));
-    px_client_close(&client);
-    if (!reply) return PX_EXIT_FAILED;
+    json_t *reply = px_ask_once(target, json_pack("{s:s}", "op", "status"), &status);
+    if (!reply) return status;
     json_object_del(reply, "ok");
     if (wants_json) {
         json_dumpf(reply, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
