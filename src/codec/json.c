@@ -394,18 +394,18 @@ bool px_json_key_next(px_json *json, px_json_object *object, px_bytes *key)
     return true;
 }
 
-static bool is_name(px_bytes key, const char *name)
+bool px_json_is_name(px_bytes text, const char *name)
 {
-    for (size_t i = 0; i < key.size_bytes; i++) {
-        if (name[i] == 0 || (uint8_t)name[i] != key.data[i]) return false;
+    for (size_t i = 0; i < text.size_bytes; i++) {
+        if (name[i] == 0 || (uint8_t)name[i] != text.data[i]) return false;
     }
-    return name[key.size_bytes] == 0;
+    return name[text.size_bytes] == 0;
 }
 
 uint32_t px_json_name_find(px_bytes text, const char *const *names, uint32_t count)
 {
     uint32_t place = 0;
-    while (place < count && !is_name(text, names[place])) place++;
+    while (place < count && !px_json_is_name(text, names[place])) place++;
     return place;
 }
 

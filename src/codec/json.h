@@ -118,6 +118,9 @@ px_bytes px_json_read_raw(px_json *json);
 /* Any value, checked and passed over. */
 void px_json_skip(px_json *json);
 
+/* Is this text the same as `name`? */
+bool px_json_is_name(px_bytes text, const char *name);
+
 /* The place of `text` among names; `count` where it is none of them. */
 uint32_t px_json_name_find(px_bytes text, const char *const *names, uint32_t count);
 

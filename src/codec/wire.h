@@ -1,8 +1,10 @@
 /* wire.h - the messages between nodes, and their JSON form.
  *
- * Meaning    One JSON object a message, ended by \r\n; wire-format.md is the specification of every field. Encoding is split so that a message
- *            that goes to several members is encoded once: px_wire_head makes the few bytes that name the addressee, px_wire_encode the rest.
- *            Decoding is strict: unknown fields are skipped (a newer minor version), everything else that is not as specified is refused.
+ * Meaning    One JSON object a message, ended by \r\n; wire-format.md is the specification of every field.
+ *            Encoding is split so that a message that goes to several members is encoded once: px_wire_head
+ *            makes the few bytes that name the addressee, px_wire_encode the rest. Decoding is strict:
+ *            unknown fields are skipped (a newer minor version), everything else that is not as specified is
+ *            refused.
  * Source     spec.md §8; protocol.md [R8]. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_CODEC_WIRE_H
@@ -17,16 +19,17 @@
 #define PX_PROTOCOL_MINOR 0
 
 typedef enum {
-    PX_WIRE_CORE = 1,        /* paxos/message.h; "type" is that kind's name */
-    PX_WIRE_HELLO,           /* first on every connection [R8, R18, R19] */
+    PX_WIRE_UNKNOWN = 0, /* a type of a newer version: ignore it; only `to` is set, where it was there */
+    PX_WIRE_CORE = 1,    /* paxos/message.h; "type" is that kind's name */
+    PX_WIRE_HELLO,       /* first on every connection [R8, R18, R19] */
     PX_WIRE_PING,
     PX_WIRE_PONG,
-    PX_WIRE_FORWARD,         /* messages on their way to the leader [R10] */
-    PX_WIRE_FORWARD_OPEN,    /* an opening on its way to the leader [R11] */
-    PX_WIRE_REFUSED,         /* the leader's word on a forward that it will never append [R12] */
-    PX_WIRE_BARRIER,         /* a request for a linearizable index [R7] */
+    PX_WIRE_FORWARD,      /* messages on their way to the leader [R10] */
+    PX_WIRE_FORWARD_OPEN, /* an opening on its way to the leader [R11] */
+    PX_WIRE_REFUSED,      /* the leader's word on a forward that it will never append [R12] */
+    PX_WIRE_BARRIER,      /* a request for a linearizable index [R7] */
     PX_WIRE_BARRIER_ANSWER,
-    PX_WIRE_ROSTER           /* what this node has written of the roster [R18] */
+    PX_WIRE_ROSTER /* what this node has written of the roster [R18] */
 } px_wire_kind;
 
 /* Which run of which disk a message is meant for: others drop it. [R8] */
@@ -35,8 +38,8 @@ typedef struct {
 } px_incarnation;
 
 typedef struct {
-    px_bytes name;           /* borrowed */
-    uint64_t storage_id;     /* 0: not known */
+    px_bytes name;       /* borrowed */
+    uint64_t storage_id; /* 0: not known */
 } px_wire_member;
 
 /* State of the roster at a node. */
@@ -44,34 +47,70 @@ typedef enum { PX_ROSTER_NONE = 0, PX_ROSTER_WRITTEN = 1, PX_ROSTER_COMPLETE = 2
 
 typedef struct {
     uint32_t major, minor;
-    px_bytes id;                      /* the sender's name */
-    px_incarnation incarnation;       /* the sender's */
-    uint64_t connection;              /* counter of the connections it dialled in this start [R8] */
+    px_bytes id;                /* the sender's name */
+    px_incarnation incarnation; /* the sender's */
+    uint64_t connection;        /* counter of the connections it dialled in this start [R8] */
     uint32_t message_bytes_max;
-    px_bytes cluster_id;              /* 32 hex digits, or empty before the roster */
+    px_bytes cluster_id; /* 32 hex digits, or empty before the roster */
     px_roster_state roster;
-    uint32_t member_count;            /* the configured member set; with storage ids where its roster is written */
+    uint32_t member_count; /* the configured member set; with storage ids where its roster is written */
     px_wire_member members[PX_MEMBERS_MAX];
-    px_ballot remembered_promised;    /* what it remembers of the addressee's storage id [R19]; none where nothing */
+    px_ballot
+        remembered_promised; /* what it remembers of the addressee's storage id [R19]; none where nothing */
     px_ballot remembered_accepted;
     uint64_t remembered_cuts, remembered_length;
-    uint64_t remembered_storage_id;   /* the storage id that it is about; 0: nothing remembered */
+    uint64_t remembered_storage_id; /* the storage id that it is about; 0: nothing remembered */
 } px_wire_hello;
 
 typedef struct {
     px_wire_kind kind;
-    px_incarnation to;                /* of every message but hello */
+    px_incarnation to; /* of every message but hello */
     union {
         px_message core;
         px_wire_hello hello;
-        struct { uint64_t number; } ping, pong;
-        /* body: a batch as in batch.h, of runs of one origin. Dropped by whoever leads another ballot. relay: hops it may still take. */
-        struct { px_ballot ballot; uint32_t origin; uint32_t relay; px_bytes body; } forward;
-        struct { px_ballot ballot; uint32_t origin; uint32_t relay; px_bytes body; } forward_open;
-        struct { px_ballot ballot; uint32_t origin; uint32_t relay; uint64_t holder, sequence; uint32_t reason; } refused;   /* reason: px_admission, or of an opening */
-        struct { uint32_t origin; uint32_t relay; uint64_t id; px_ballot ballot; } barrier;
-        struct { uint32_t origin; uint32_t relay; uint64_t id; bool ok; uint64_t index; } barrier_answer;
-        struct { px_roster_state roster; px_bytes cluster_id; uint32_t member_count; px_wire_member members[PX_MEMBERS_MAX]; } roster;
+        struct {
+            uint64_t number;
+        } ping, pong;
+        /* body: a batch as in batch.h, of runs of one origin. Dropped by whoever leads another ballot. relay:
+         * hops it may still take. */
+        struct {
+            px_ballot ballot;
+            uint32_t origin;
+            uint32_t relay;
+            px_bytes body;
+        } forward;
+        struct {
+            px_ballot ballot;
+            uint32_t origin;
+            uint32_t relay;
+            px_bytes body;
+        } forward_open;
+        struct {
+            px_ballot ballot;
+            uint32_t origin;
+            uint32_t relay;
+            uint64_t holder, sequence;
+            uint32_t reason;
+        } refused; /* reason: px_admission, or of an opening */
+        struct {
+            uint32_t origin;
+            uint32_t relay;
+            uint64_t id;
+            px_ballot ballot;
+        } barrier;
+        struct {
+            uint32_t origin;
+            uint32_t relay;
+            uint64_t id;
+            bool ok;
+            uint64_t index;
+        } barrier_answer;
+        struct {
+            px_roster_state roster;
+            px_bytes cluster_id;
+            uint32_t member_count;
+            px_wire_member members[PX_MEMBERS_MAX];
+        } roster;
     };
 } px_wire;
 
@@ -92,17 +131,18 @@ size_t px_wire_line_bytes_max(uint32_t message_bytes_max);
 
 /* Entries of one decoded message; the caller's memory. */
 typedef struct {
-    px_entry *items;         /* room for PX_WINDOW_SLOTS or more */
+    px_entry *items; /* room for PX_WINDOW_SLOTS or more */
     uint32_t capacity;
 } px_wire_entries;
 
-/* Reads one message, without its line end. Strings and bodies of *wire point into `line`, which is decoded in place and destroyed.
- * Bodies are checked (batch.h), body_hash and chain of each entry are computed here from the body and log.after_chain, and slots and indexes are checked
- * to be consecutive. Writes *wire only on PX_OK.
+/* Reads one message, without its line end. Strings and bodies of *wire point into `line`, which is decoded in
+ * place and destroyed. Bodies are checked (batch.h), body_hash and chain of each entry are computed here from
+ * the body and log.after_chain, and slots and indexes are checked to be consecutive. Of a hello of another
+ * major version only `major` is read. Writes *wire only on PX_OK.
  * fault    on an error: static words that say what was wrong (never NULL then).
  * Errors   PX_ERR_MALFORMED. */
-PX_MUST_USE px_err px_wire_decode(uint8_t *line, size_t size_bytes, uint32_t message_bytes_max, const px_wire_entries *entries, px_wire *wire,
-                                  const char **fault);
+PX_MUST_USE px_err px_wire_decode(uint8_t *line, size_t size_bytes, uint32_t message_bytes_max,
+                                  const px_wire_entries *entries, px_wire *wire, const char **fault);
 
 /* The type's name, as on the wire. */
 const char *px_wire_type(const px_wire *wire);
