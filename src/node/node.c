@@ -203,6 +203,23 @@ void px_node_hand_over(px_node *node, uint32_t member)
     px_shell_step(node, &input);
 }
 
+bool px_node_is_drained(const px_node *node)
+{
+    for (const px_intake *intake = node->intakes; intake; intake = intake->next)
+        if (intake->chosen < intake->pushed) return false;
+    return true;
+}
+
+bool px_node_is_handed_over(const px_node *node)
+{
+    return node->view.role != PX_ROLE_LEADER || node->member_count == 1;
+}
+
+uint64_t px_node_storage_id(const px_node *node)
+{
+    return node->state.storage_id;
+}
+
 void px_node_check(const px_node *node)
 {
     px_core_check(node->core);

@@ -64,6 +64,15 @@ void px_node_turn(px_node *node);
 /* Hands leadership over and calls `done` when it is given up or there is nobody to take it. [R14] */
 void px_node_hand_over(px_node *node, uint32_t member);
 
+/* Is everything that was pushed chosen? */
+bool px_node_is_drained(const px_node *node);
+
+/* Has this node given up leading, or was it never? */
+bool px_node_is_handed_over(const px_node *node);
+
+/* Drawn at random when the data folder was made. */
+uint64_t px_node_storage_id(const px_node *node);
+
 /* Every invariant of core and shell, or px_assert: after each event in tests. */
 void px_node_check(const px_node *node);
 
