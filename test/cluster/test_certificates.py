@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 
-from px_cluster import DEADLINE_S, PX, make_certificates, wait_until
+from px_cluster import DEADLINE_S, PX, PXCTL, make_certificates, wait_until
 
 
 def wait_words(node, *words):
@@ -87,3 +87,16 @@ def test_check_finds_nothing_in_good_files_and_one_fault_in_others(make_cluster,
             assert node.config in lines[0] and "me.tls_config_info." in lines[0]
         tls[key] = good
     assert not os.path.exists(node.data)
+
+
+def test_certs_keeps_the_root_and_guards_the_keys(tmp_path):
+    folder = tmp_path / "made"
+    make_certificates(folder, "px1.example")
+    root = (folder / "ca.crt").read_bytes(), (folder / "ca.key").read_bytes()
+    make_certificates(folder, "px2.example", "px3.example")
+    assert root == ((folder / "ca.crt").read_bytes(), (folder / "ca.key").read_bytes())
+    names = ["ca", "px1.example", "px2.example", "px3.example"]
+    assert sorted(os.listdir(folder)) == sorted(name + end for name in names for end in (".crt", ".key"))
+    assert all(os.stat(folder / f"{name}.key").st_mode & 0o777 == 0o600 for name in names)
+    refused = subprocess.run([PXCTL, "certs", folder, "no name"], capture_output=True, timeout=DEADLINE_S)
+    assert refused.returncode == 1 and refused.stderr.count(b"\n") == 1

@@ -14,8 +14,8 @@ from px_cluster import DEADLINE_S, PXCTL
 
 
 class ScriptedNode(threading.Thread):
-    """Serves one connection after the other: `answer` gets each request and returns the lines to send, or None
-    to end the connection."""
+    """Serves one connection after the other: `answer` gets each request and returns the lines to send, or
+    None to end the connection."""
 
     def __init__(self, path, answer):
         super().__init__(daemon=True)
