@@ -18,8 +18,10 @@ static size_t make_batch(uint8_t *body)
 {
     static const uint32_t lengths[] = {1, 0, 3, 2};
     px_batch_put_header(body, 2, 4);
-    px_batch_put_run(body, 0, &(px_run){.holder = 5, .sequence = 9, .count = 3, .size_bytes = 4, .origin = 2});
-    px_batch_put_run(body, 1, &(px_run){.holder = 6, .sequence = 1, .count = 1, .size_bytes = 2, .origin = 0});
+    px_batch_put_run(body, 0,
+                     &(px_run){.holder = 5, .sequence = 9, .count = 3, .size_bytes = 4, .origin = 2});
+    px_batch_put_run(body, 1,
+                     &(px_run){.holder = 6, .sequence = 1, .count = 1, .size_bytes = 2, .origin = 0});
     uint8_t *at = body + PX_BATCH_HEADER_BYTES + 2 * PX_RUN_HEADER_BYTES;
     for (size_t i = 0; i < 4; i++, at += PX_LENGTH_BYTES) px_u32_store(at, lengths[i]);
     memcpy(at, "abcdxy", 6);
@@ -95,18 +97,18 @@ static void batch__numbers_that_do_not_agree_are_refused(void **state)
     assert_int_equal(open_with_u32(4, 0), PX_ERR_MALFORMED);
     assert_int_equal(open_with_u32(4, 3), PX_ERR_MALFORMED);
     assert_int_equal(open_with_u32(4, UINT32_MAX), PX_ERR_MALFORMED);
-    assert_int_equal(open_with_u32(run, 0), PX_ERR_MALFORMED);               /* holder */
+    assert_int_equal(open_with_u32(run, 0), PX_ERR_MALFORMED); /* holder */
     assert_int_equal(open_with_u32(run + 4, 1u << 30), PX_ERR_MALFORMED);
-    assert_int_equal(open_with_u32(run + 8, 0), PX_ERR_MALFORMED);           /* sequence */
+    assert_int_equal(open_with_u32(run + 8, 0), PX_ERR_MALFORMED); /* sequence */
     assert_int_equal(open_with_u32(run + 12, 1u << 30), PX_ERR_MALFORMED);
-    assert_int_equal(open_with_u32(run + 16, 0), PX_ERR_MALFORMED);          /* count */
+    assert_int_equal(open_with_u32(run + 16, 0), PX_ERR_MALFORMED); /* count */
     assert_int_equal(open_with_u32(run + 16, 2), PX_ERR_MALFORMED);
     assert_int_equal(open_with_u32(run + 16, 4), PX_ERR_MALFORMED);
     assert_int_equal(open_with_u32(run + 16, UINT32_MAX), PX_ERR_MALFORMED);
-    assert_int_equal(open_with_u32(run + 20, 3), PX_ERR_MALFORMED);          /* size */
+    assert_int_equal(open_with_u32(run + 20, 3), PX_ERR_MALFORMED); /* size */
     assert_int_equal(open_with_u32(run + 20, 5), PX_ERR_MALFORMED);
     assert_int_equal(open_with_u32(run + 24, PX_MEMBERS_MAX), PX_ERR_MALFORMED);
-    assert_int_equal(open_with_u32(run + 28, 1), PX_ERR_MALFORMED);          /* the zero */
+    assert_int_equal(open_with_u32(run + 28, 1), PX_ERR_MALFORMED); /* the zero */
     assert_int_equal(open_with_u32(lengths, 2), PX_ERR_MALFORMED);
     assert_int_equal(open_with_u32(lengths, UINT32_MAX), PX_ERR_MALFORMED);
 }
@@ -146,8 +148,8 @@ static void batch__more_runs_than_allowed_are_refused(void **state)
         px_u32_store(body, count);
         const px_run run = {.holder = 1, .sequence = 1, .count = 1};
         for (uint32_t i = 0; i < PX_BATCH_RUNS_MAX; i++) px_batch_put_run(body, i, &run);
-        memmove(body + PX_BATCH_HEADER_BYTES + (size_t)(count - 1) * PX_RUN_HEADER_BYTES, body + PX_BATCH_HEADER_BYTES,
-                PX_RUN_HEADER_BYTES);
+        memmove(body + PX_BATCH_HEADER_BYTES + (size_t)(count - 1) * PX_RUN_HEADER_BYTES,
+                body + PX_BATCH_HEADER_BYTES, PX_RUN_HEADER_BYTES);
         assert_int_equal(open_copy(body, size_bytes), count == PX_BATCH_RUNS_MAX ? PX_OK : PX_ERR_MALFORMED);
         free(body);
     }
@@ -175,7 +177,8 @@ static void batch__changed_bytes_never_lead_outside(void **state)
     for (uint32_t round = 0; round < 200000; round++) {
         memcpy(body, good, size_bytes);
         const uint64_t changes = 1 + px_prng_below(&prng, 3);
-        for (uint64_t i = 0; i < changes; i++) body[px_prng_below(&prng, size_bytes)] = (uint8_t)px_prng_below(&prng, 6);
+        for (uint64_t i = 0; i < changes; i++)
+            body[px_prng_below(&prng, size_bytes)] = (uint8_t)px_prng_below(&prng, 6);
         px_batch batch;
         if (px_batch_open((px_bytes){body, size_bytes}, LIMIT, &batch) != PX_OK) continue;
         opened++;
@@ -239,12 +242,14 @@ static void opening__of_a_wrong_size_or_field_is_refused(void **state)
     uint8_t space[PX_OPENING_BYTES_MAX + 1] = {0};
     const px_opening put = make_opening();
     const size_t size_bytes = px_opening_put(&put, space);
-    for (size_t cut = 0; cut < size_bytes; cut++) assert_int_equal(open_opening_copy(space, cut), PX_ERR_MALFORMED);
+    for (size_t cut = 0; cut < size_bytes; cut++)
+        assert_int_equal(open_opening_copy(space, cut), PX_ERR_MALFORMED);
     assert_int_equal(open_opening_copy(space, size_bytes + 1), PX_ERR_MALFORMED);
     static const struct {
         size_t offset;
         uint8_t byte;
-    } faults[] = {{15, 0x40}, {23, 0x40}, {24, PX_MEMBERS_MAX}, {27, 1}, {28, 0}, {28, 3}, {29, 1}, {30, 4}, {31, 1}};
+    } faults[] = {{15, 0x40}, {23, 0x40}, {24, PX_MEMBERS_MAX}, {27, 1}, {28, 0}, {28, 3}, {29, 1},
+                  {30, 4},    {31, 1}};
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
         uint8_t bad[PX_OPENING_BYTES_MAX];
         memcpy(bad, space, size_bytes);
