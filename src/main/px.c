@@ -3,6 +3,7 @@
  * Source     spec.md §1. */
 // SPDX-License-Identifier: Apache-2.0
 #include "main/config.h"
+#include "main/config_check.h"
 #include "main/daemon.h"
 #include "main/stderr_log.h"
 

@@ -1,0 +1,307 @@
+/* daemon.c - one node, with everything that it runs on. */
+// SPDX-License-Identifier: Apache-2.0
+#include "main/daemon.h"
+
+#include "local/local.h"
+#include "node/node.h"
+#include "os/dgram.h"
+#include "os/disk.h"
+#include "os/loop.h"
+#include "os/signals.h"
+#include "os/stream.h"
+#include "quic/quic.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+/* How long a clean stop waits for what was taken to be chosen, and for somebody to take leadership. */
+#define DRAIN_US 3000000u
+#define HAND_OVER_US 1000000u
+
+typedef enum { STEP_RUNNING, STEP_DRAINING, STEP_HANDING_OVER, STEP_STOPPED } px_stop_step;
+
+typedef struct {
+    const px_config *config;
+    px_stderr_log *log;
+    px_loop *loop;
+    px_clock *clock;
+    px_signals *signals;
+    px_disk *disk;
+    px_dgram_net *dgrams;
+    px_streams *streams;
+    px_node *node;
+    px_net *net;
+    px_local *local;
+    px_local_pipe *local_pipes;
+    const char *members[PX_MEMBERS_MAX];
+    px_stop_step step;
+    uint64_t step_until_us;
+    bool is_local_closed;
+    px_timer stop_timer;
+} px_daemon;
+
+/* ---- what cannot go on ---- */
+
+/* The log on this disk cannot be trusted any more: nothing is answered, nothing is flushed. [R17] */
+static void on_fatal(void *context, const char *what)
+{
+    (void)context;
+    (void)what;
+    _exit(PX_EXIT_FAILED);
+}
+
+static int fail(px_daemon *daemon, const char *where, const char *what)
+{
+    px_log_event(&daemon->log->log, PX_LOG_ERROR, "%s: %s", where, what);
+    return PX_EXIT_FAILED;
+}
+
+/* ---- stopping ---- */
+
+/* A clean stop goes step by step: local drains, then leadership is handed over, then the loop ends; each step
+ * has its time. */
+static void go_on_stopping(px_daemon *daemon)
+{
+    const uint64_t now_us = daemon->clock->now_us(daemon->clock);
+    const bool is_late = now_us >= daemon->step_until_us;
+    if (daemon->step == STEP_DRAINING &&
+        (is_late || (daemon->is_local_closed && px_node_is_drained(daemon->node)))) {
+        daemon->step = STEP_HANDING_OVER;
+        daemon->step_until_us = now_us + HAND_OVER_US;
+        px_node_hand_over(daemon->node, PX_MEMBERS_MAX);
+        px_timers_start(daemon->clock->timers, &daemon->stop_timer, daemon->step_until_us);
+        return;
+    }
+    if (daemon->step == STEP_HANDING_OVER && (is_late || px_node_is_handed_over(daemon->node))) {
+        daemon->step = STEP_STOPPED;
+        px_loop_stop(daemon->loop);
+    }
+}
+
+static void on_stop_timer(px_timer *timer)
+{
+    go_on_stopping((px_daemon *)(void *)((char *)timer - offsetof(px_daemon, stop_timer)));
+}
+
+static void on_local_stopped(void *context)
+{
+    px_daemon *daemon = context;
+    daemon->is_local_closed = true;
+}
+
+static void on_signal(void *context, int number)
+{
+    px_daemon *daemon = context;
+    if (number == SIGHUP) {
+        px_log_event(&daemon->log->log, PX_LOG_INFO, "SIGHUP: certificates are read again");
+        if (px_quic_reload(daemon->net))
+            px_log_event(&daemon->log->log, PX_LOG_ERROR, "SIGHUP: the old certificates stay");
+        return;
+    }
+    if (daemon->step != STEP_RUNNING) { /* the second one: at once */
+        px_loop_stop(daemon->loop);
+        return;
+    }
+    px_log_event(&daemon->log->log, PX_LOG_INFO, "stopping: signal %d", number);
+    daemon->step = STEP_DRAINING;
+    daemon->step_until_us = daemon->clock->now_us(daemon->clock) + DRAIN_US;
+    px_timers_start(daemon->clock->timers, &daemon->stop_timer, daemon->step_until_us);
+    px_local_stop(daemon->local, daemon, on_local_stopped);
+}
+
+/* ---- one turn ---- */
+
+static void on_turn(void *context)
+{
+    px_daemon *daemon = context;
+    if (!daemon->node || !daemon->net) return;
+    px_node_turn(daemon->node);
+    px_quic_flush(daemon->net);
+    if (daemon->step != STEP_RUNNING && daemon->step != STEP_STOPPED) go_on_stopping(daemon);
+}
+
+/* ---- opening, from the loop up ---- */
+
+static int open_loop(px_daemon *daemon)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (px_loop_open(&daemon->loop)) return fail(daemon, "loop", "the event loop cannot be made");
+    daemon->clock = px_loop_clock(daemon->loop);
+    if (px_signals_open(daemon->loop, daemon, on_signal, &daemon->signals))
+        return fail(daemon, "signals", "they cannot be listened for");
+    if (px_os_dgrams_open(daemon->loop, &daemon->dgrams))
+        return fail(daemon, "sockets", "they cannot be made");
+    if (px_os_streams_open(px_loop_uv(daemon->loop), &daemon->streams))
+        return fail(daemon, "pipes", "they cannot be made");
+    daemon->stop_timer.on_fire = on_stop_timer;
+    return PX_EXIT_CLEAN;
+}
+
+static uint64_t draw_seed(void)
+{
+    uint64_t seed = 0;
+    while (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed || seed == 0) continue;
+    return seed;
+}
+
+static void fill_node_config(const px_daemon *daemon, px_node_config *node)
+{
+    const px_config *config = daemon->config;
+    *node = (px_node_config){
+        .id = config->id,
+        .server_count = config->server_count,
+        .heartbeat_us = (uint64_t)config->heartbeat_ms * 1000,
+        .message_bytes_max = config->message_bytes_max,
+        .seed = draw_seed(),
+    };
+    for (uint32_t i = 0; i < config->server_count; i++) {
+        node->servers[i] = config->servers[i].name;
+        node->addresses[i] = config->servers[i].addr.text;
+    }
+    node->addresses[config->server_count] = config->addr.text;
+}
+
+static int open_node(px_daemon *daemon, const px_node_config *node_config)
+{
+    const char *folder = daemon->config->data_dir;
+    const px_err err = px_os_disk_open(px_loop_uv(daemon->loop), folder, &daemon->disk);
+    if (err == PX_ERR_BUSY)
+        return fail(daemon, folder, "in use by another px: stop that one, or name another data_dir");
+    if (err) return fail(daemon, folder, px_err_text(err));
+    const px_node_ports ports = {
+        .disk = daemon->disk,
+        .clock = daemon->clock,
+        .log = &daemon->log->log,
+        .fatal_context = daemon,
+        .fatal = on_fatal,
+    };
+    px_wal_fault fault = {{0}, {0}};
+    const px_err opened = px_node_open(node_config, &ports, &daemon->node, &fault);
+    if (opened)
+        return fail(daemon, fault.where[0] ? fault.where : folder,
+                    fault.what[0] ? fault.what : px_err_text(opened));
+    return PX_EXIT_CLEAN;
+}
+
+/* The key of stateless resets: the same after each restart, another on each node, never seen by anybody else.
+ * [Q21] */
+static void fill_secret(const px_daemon *daemon, uint8_t secret[32])
+{
+    const uint64_t storage_id = px_node_storage_id(daemon->node);
+    for (size_t i = 0; i < 4; i++) {
+        const uint64_t words[2] = {storage_id, i};
+        const px_hash hash = px_hash_of(words, sizeof words);
+        memcpy(secret + 8 * i, &hash.high, 8);
+    }
+}
+
+static int open_net(px_daemon *daemon, const px_node_config *node_config)
+{
+    const px_config *config = daemon->config;
+    px_quic_config quic = {
+        .bind_host = config->addr.host,
+        .bind_port = config->addr.port,
+        .cert_path = config->cert_path,
+        .key_path = config->key_path,
+        .ca_cert_path = config->ca_cert_path,
+        .server_count = config->server_count,
+        .retry_delay_us = (uint64_t)config->retry_delay_ms * 1000,
+        .heartbeat_us = node_config->heartbeat_us,
+    };
+    for (uint32_t i = 0; i < config->server_count; i++) {
+        const px_config_server *server = &config->servers[i];
+        const uint32_t place = px_node_place(node_config, server->name);
+        quic.servers[i] = (px_quic_server){server->name, server->addr.host, server->addr.port, place};
+    }
+    fill_secret(daemon, quic.reset_secret);
+    px_log *log = &daemon->log->log;
+    if (px_quic_open(&quic, daemon->dgrams, daemon->clock, log, &daemon->net)) return PX_EXIT_FAILED;
+    px_node_connect(daemon->node, daemon->net);
+    px_quic_start(daemon->net, px_node_net_events(daemon->node));
+    return PX_EXIT_CLEAN;
+}
+
+static int open_local(px_daemon *daemon, const px_node_config *node_config)
+{
+    const px_config *config = daemon->config;
+    daemon->local_pipes = calloc(config->pipe_count + 1, sizeof *daemon->local_pipes);
+    if (!daemon->local_pipes) return fail(daemon, "pipes", "no memory");
+    for (uint32_t i = 0; i < config->pipe_count; i++) {
+        const px_config_pipe *pipe = &config->pipes[i];
+        static const px_local_format formats[] = {
+            [PX_CONFIG_LINE] = PX_LOCAL_LINE,
+            [PX_CONFIG_JSON] = PX_LOCAL_JSON,
+            [PX_CONFIG_LENGTH] = PX_LOCAL_LENGTH,
+        };
+        daemon->local_pipes[i] = (px_local_pipe){
+            .name = pipe->name,
+            .in = pipe->in,
+            .out = pipe->out,
+            .format = formats[pipe->format],
+            .mode = pipe->mode,
+            .from_end = pipe->from_end,
+        };
+    }
+    daemon->members[px_node_place(node_config, config->id)] = config->id;
+    for (uint32_t i = 0; i < config->server_count; i++)
+        daemon->members[px_node_place(node_config, config->servers[i].name)] = config->servers[i].name;
+    const px_local_config local = {
+        .pipe_count = config->pipe_count,
+        .pipes = daemon->local_pipes,
+        .socket = config->socket,
+        .message_bytes_max = config->message_bytes_max,
+        .member_count = config->server_count + 1,
+        .members = daemon->members,
+    };
+    px_local_fault fault = {{0}, {0}};
+    if (px_local_open(&local, px_node_app(daemon->node), daemon->streams, daemon->disk, daemon->clock,
+                      &daemon->log->log, &daemon->local, &fault))
+        return fail(daemon, fault.where, fault.what);
+    return PX_EXIT_CLEAN;
+}
+
+/* ---- from start to end ---- */
+
+static int open_all(px_daemon *daemon)
+{
+    px_node_config node;
+    fill_node_config(daemon, &node);
+    int status = open_loop(daemon);
+    if (!status) status = open_node(daemon, &node);
+    if (!status) status = open_net(daemon, &node);
+    if (!status) status = open_local(daemon, &node);
+    return status;
+}
+
+static void close_all(px_daemon *daemon)
+{
+    if (daemon->loop) px_loop_on_turn(daemon->loop, NULL, NULL);
+    if (daemon->clock) px_timers_stop(daemon->clock->timers, &daemon->stop_timer);
+    if (daemon->local) px_local_close(daemon->local);
+    if (daemon->net) px_quic_close(daemon->net);
+    if (daemon->node) px_node_close(daemon->node);
+    if (daemon->streams) px_os_streams_close(daemon->streams);
+    if (daemon->dgrams) px_os_dgrams_close(daemon->dgrams);
+    if (daemon->disk) px_os_disk_close(daemon->disk);
+    if (daemon->signals) px_signals_close(daemon->signals);
+    if (daemon->loop) px_loop_close(daemon->loop);
+    free(daemon->local_pipes);
+}
+
+int px_daemon_run(const px_config *config, px_stderr_log *log)
+{
+    px_daemon daemon = {.config = config, .log = log};
+    px_log_event(&log->log, PX_LOG_INFO, "starting: px %s, node %s at %s", PX_VERSION, config->id,
+                 config->addr.text);
+    int status = open_all(&daemon);
+    if (!status) {
+        px_loop_on_turn(daemon.loop, &daemon, on_turn);
+        px_loop_run(daemon.loop);
+        px_log_event(&log->log, PX_LOG_INFO, "stopped");
+    }
+    close_all(&daemon);
+    return status;
+}
