@@ -76,6 +76,7 @@ needs-base = base
 needs-paxos = base paxos
 needs-node = $(pure) wal node
 needs-main = %
+needs-quic = $(pure) os quic
 suites := $(patsubst test/unit/%/,unit-%,$(sort $(dir $(wildcard test/unit/*/*_test.c))))
 
 # $1: name of the suite, $2: its folder, $3: folders of src that it links.

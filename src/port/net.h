@@ -33,6 +33,9 @@ struct px_net {
     void (*redial)(px_net *net, uint32_t member, bool at_once, const char *reason);
     /* Ends an incoming connection. on_incoming_closed is not called for it. */
     void (*close_incoming)(px_net *net, uint64_t connection, const char *reason);
+    /* Whether the certificate of an incoming connection bears that member's name too: on_incoming names the
+     * first member whose name it bears, and one certificate may be shared by several nodes. */
+    bool (*bears)(px_net *net, uint64_t connection, uint32_t member);
 };
 
 typedef struct px_net_events px_net_events;
