@@ -35,13 +35,13 @@ static void unlink_barrier(px_barrier **list, px_barrier *barrier)
     barrier->next = barrier->previous = NULL;
 }
 
-void px_barrier_ask(px_app *app, px_barrier *barrier)
+void px_barriers_ask(px_app *app, px_barrier *barrier)
 {
     barrier->id = 0;
     link_barrier(&node_of(app)->barriers_waiting, barrier);
 }
 
-void px_barrier_cancel(px_app *app, px_barrier *barrier)
+void px_barriers_cancel(px_app *app, px_barrier *barrier)
 {
     px_node *node = node_of(app);
     unlink_barrier(barrier->id ? &node->barriers_flying : &node->barriers_waiting, barrier);

@@ -73,8 +73,8 @@ const px_app_calls px_node_app_calls = {
     .read = px_delivery_read,
     .watch = px_delivery_watch,
     .unwatch = px_delivery_unwatch,
-    .barrier = px_barrier_ask,
-    .barrier_cancel = px_barrier_cancel,
+    .barrier = px_barriers_ask,
+    .barrier_cancel = px_barriers_cancel,
     .status = px_status_fill,
 };
 

@@ -243,8 +243,8 @@ void px_delivery_watch(px_app *app, px_watcher *watcher);
 void px_delivery_unwatch(px_app *app, px_watcher *watcher);
 
 /* ---- barriers.c ---- */
-void px_barrier_ask(px_app *app, px_barrier *barrier);
-void px_barrier_cancel(px_app *app, px_barrier *barrier);
+void px_barriers_ask(px_app *app, px_barrier *barrier);
+void px_barriers_cancel(px_app *app, px_barrier *barrier);
 void px_barriers_turn(px_node *node);
 void px_barriers_on_answer(px_node *node, uint64_t request, bool ok, uint64_t index);
 void px_barriers_on_message(px_node *node, uint32_t from, const px_wire *wire);
