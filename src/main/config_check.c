@@ -3,6 +3,7 @@
 #include "main/config_check.h"
 
 #include "main/config_reader.h"
+#include "quic/certificate_check.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -65,10 +66,20 @@ static bool check_pipes(px_reader *reader, const px_config *config)
 
 static bool check_certificates(px_reader *reader, const px_config *config)
 {
+    static const char *const keys[] = {
+        [PX_TLS_FILE_CERT] = "cert_path", [PX_TLS_FILE_KEY] = "key_path", [PX_TLS_FILE_CA] = "ca_cert_path"};
+    const char *const paths[] = {[PX_TLS_FILE_CERT] = config->cert_path,
+                                 [PX_TLS_FILE_KEY] = config->key_path,
+                                 [PX_TLS_FILE_CA] = config->ca_cert_path};
+    px_tls_fault wrong;
     const size_t mark = px_reader_enter(reader, "me.tls_config_info");
-    if (!check_file(reader, "cert_path", config->cert_path)) return false;
-    if (!check_file(reader, "key_path", config->key_path)) return false;
-    if (!check_file(reader, "ca_cert_path", config->ca_cert_path)) return false;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (!check_file(reader, keys[i], paths[i])) return false;
+    }
+    if (px_tls_check(config->cert_path, config->key_path, config->ca_cert_path, config->id, NULL, &wrong)) {
+        px_reader_enter(reader, keys[wrong.file]);
+        return px_reader_fail(reader, "\"%.300s\": %s", paths[wrong.file], wrong.words);
+    }
     px_reader_leave(reader, mark);
     return true;
 }
