@@ -229,10 +229,27 @@ typedef struct {
     uint64_t elections;    /* campaigns begun here */
     px_node_state members[PX_MEMBERS_MAX]; /* as last heard; own place: state */
     bool heard[PX_MEMBERS_MAX];            /* answered within the last two rounds */
+    uint64_t violations; /* messages that broke the protocol, ever: where it rose in a step, the connection of
+                              `violator` is to be closed with the words `violation` [§7] */
+    uint32_t violator;
+    const char *violation; /* static; NULL where there was none */
+    bool diverged; /* no majority can have this node's chosen log: it neither votes nor delivers [§7] */
+    uint32_t differs_mask; /* members whose chosen hash differs from the one here */
+    uint64_t differs_slot; /* where that was last seen */
 } px_core_view;
 void px_core_look(const px_core *core, px_core_view *view);
 
 /* The chain hash at a slot this core still remembers. */
 bool px_core_chain_at(const px_core *core, uint64_t slot, px_hash *chain);
+
+/* One of the last inputs, for whoever reports a failed check; the newest is 0 inputs ago. */
+typedef struct {
+    uint64_t now_us, number, chosen; /* number: of the message's ballot */
+    uint32_t from;
+    px_input_kind input;
+    px_message_kind message; /* 0 where the input is none */
+} px_core_event;
+#define PX_CORE_EVENTS 256u
+bool px_core_recent(const px_core *core, uint32_t inputs_ago, px_core_event *event);
 
 #endif

@@ -1,0 +1,201 @@
+/* candidate.c - campaigning: promises, and the log that a new leader must take over.
+ *
+ * Meaning    A candidate promises its own ballot, durably, before anybody hears of it. From a majority of promises it
+ *            adopts the log of the highest (accepted ballot, length): it fetches what it lacks of the chosen part in
+ *            pieces, then the whole unchosen rest, which goes with its new ballot in one record.
+ * Holds      Promises are counted in one ballot only, each member once; the own one when it is durable.
+ * Source     [R1, R2, R4, R9]. */
+// SPDX-License-Identifier: Apache-2.0
+#include "paxos/core_priv.h"
+
+/* ---- asking for promises ---- */
+
+static void send_prepare(px_core *core, uint32_t to_mask)
+{
+    px_message prepare = {.kind = PX_MESSAGE_PREPARE,
+                          .ballot = core->ballot,
+                          .state = px_core_state_taken(core)};
+    px_ticket after = core->tickets.last;
+    if (PX_MUTANT("r2_prepare_before_durable")) after = px_now();
+    px_core_send(core, to_mask, after, &prepare);
+}
+
+static uint32_t members_without_promise(const px_core *core)
+{
+    uint32_t mask = px_core_others(core);
+    for (uint32_t member = 0; member < core->config.member_count; member++)
+        if (core->peers[member].has_promised) mask &= ~(1u << member);
+    return mask;
+}
+
+void px_candidate_campaign(px_core *core)
+{
+    px_assert(core->is_voting && !core->is_diverged);
+    if (px_tickets_room(&core->tickets) <= PX_TICKETS_RESERVED) return;
+    px_election_enter(core, PX_PHASE_FOLLOWER); /* what was led or tried before is over */
+    if (PX_MUTANT("r14_number_from_own_promise")) core->number_seen = core->promised.number;
+    px_acceptor_promise(core, (px_ballot){0, core->number_seen + 1, core->config.self});
+    core->ballot = core->promised;
+    core->elections++;
+    core->has_own_promise = false;
+    for (uint32_t member = 0; member < core->config.member_count; member++) {
+        if (!PX_MUTANT("r1_promise_of_an_older_ballot_counts")) core->peers[member].has_promised = false;
+    }
+    px_election_enter(core, PX_PHASE_PREPARING);
+    (void)px_taken_store_promise(core);
+    send_prepare(core, px_core_others(core));
+}
+
+/* ---- adopting ---- */
+
+static void send_fetch(px_core *core)
+{
+    const px_message fetch = {.kind = PX_MESSAGE_FETCH,
+                              .ballot = core->ballot,
+                              .state = px_core_state_durable(core)};
+    core->adopt_ask_round = core->round;
+    px_core_send(core, 1u << core->source, px_now(), &fetch);
+}
+
+static void give_up(px_core *core)
+{
+    if (core->adopt_patience < PX_ROUNDS_WAIT_MAX) core->adopt_patience *= 2;
+    px_election_enter(core, PX_PHASE_FOLLOWER);
+}
+
+/* Is the second log to be preferred? [R4] */
+static bool is_better(px_ballot accepted, uint64_t taken, px_ballot than_accepted, uint64_t than_taken)
+{
+    if (PX_MUTANT("r4_own_log_wins")) return false;
+    if (PX_MUTANT("r4_longest_log_wins")) return taken > than_taken;
+    const int order = px_ballot_compare(accepted, than_accepted);
+    return order > 0 || (order == 0 && taken > than_taken);
+}
+
+/* The member whose log is adopted; the own place where no other's is better. */
+static uint32_t best_log(const px_core *core)
+{
+    uint32_t best = core->config.self;
+    px_ballot accepted = core->accepted;
+    uint64_t taken = core->slots.taken;
+    for (uint32_t member = 0; member < core->config.member_count; member++) {
+        const px_peer *peer = &core->peers[member];
+        if (!peer->has_promised) continue;
+        if (!is_better(peer->promised_accepted, peer->promised_taken, accepted, taken)) continue;
+        best = member;
+        accepted = peer->promised_accepted;
+        taken = peer->promised_taken;
+    }
+    return best;
+}
+
+/* The adopted log is the own one: its ballot still is one record on the own disk. [R4] */
+static void adopt_own(px_core *core)
+{
+    const uint64_t taken = core->slots.taken;
+    const px_log_part nothing = {taken, px_slots_at(&core->slots, taken)->chain, 0, NULL};
+    core->adopt_patience = PX_ROUNDS_ELECTION;
+    px_proposer_lead(core, &nothing, core->slots.chosen);
+}
+
+static void try_adopt(px_core *core)
+{
+    if (core->phase != PX_PHASE_PREPARING) return;
+    uint32_t promises = core->has_own_promise ? 1 : 0;
+    for (uint32_t member = 0; member < core->config.member_count; member++)
+        if (core->peers[member].has_promised) promises++;
+    if (promises < px_core_majority(core)) return;
+    if (px_tickets_room(&core->tickets) <= PX_TICKETS_RESERVED) return;
+    px_election_enter(core, PX_PHASE_ADOPTING);
+    core->adopt_round = core->round;
+    core->source = best_log(core);
+    if (core->source == core->config.self) {
+        adopt_own(core);
+    } else if (core->peers[core->source].promised_taken < core->slots.chosen) {
+        give_up(core); /* others have chosen in a higher ballot meanwhile */
+    } else {
+        send_fetch(core);
+    }
+}
+
+void px_candidate_on_promise(px_core *core, uint32_t from, const px_message *message)
+{
+    px_peer *peer = &core->peers[from];
+    if (!px_ballot_equal(message->ballot, core->ballot) && !PX_MUTANT("r1_promise_of_an_older_ballot_counts"))
+        return;
+    if (core->phase == PX_PHASE_LEADING) {
+        (void)px_proposer_tend(core, from, false);
+        return;
+    }
+    if (core->phase != PX_PHASE_PREPARING) return;
+    peer->has_promised = true;
+    peer->promised_accepted = message->state.accepted;
+    peer->promised_taken = message->state.taken;
+    try_adopt(core);
+}
+
+void px_candidate_on_stored(px_core *core)
+{
+    if (core->phase != PX_PHASE_PREPARING) return;
+    core->has_own_promise = px_ballot_equal(core->tickets.durable.promised, core->ballot);
+    try_adopt(core);
+}
+
+/* A piece of the chosen log came from the source: on to the next, or to the tail. */
+void px_candidate_on_piece(px_core *core, uint32_t from)
+{
+    if (core->phase != PX_PHASE_ADOPTING || from != core->source) return;
+    core->adopt_round = core->round;
+    send_fetch(core);
+}
+
+void px_candidate_on_tail(px_core *core, uint32_t from, const px_message *message)
+{
+    if (core->phase != PX_PHASE_ADOPTING || from != core->source) return;
+    if (!px_ballot_equal(message->ballot, core->ballot)) return;
+    if (!px_taken_is_sound(&message->log)) {
+        px_core_violate(core, from, "a tail has entries that are not sound");
+        return;
+    }
+    uint64_t slot = 0;
+    const px_meet meet = px_taken_meet(core, &message->log, &slot);
+    if (meet == PX_MEET_BROKEN) {
+        px_core_violate(core, from, "a tail does not continue the log it meets");
+        return;
+    }
+    if (meet == PX_MEET_SHORT) return; /* it was meant for a later question */
+    if (meet != PX_MEET_OK) {
+        give_up(core); /* others have chosen in a higher ballot meanwhile */
+        return;
+    }
+    const px_log_part part = px_taken_part_behind(&message->log, slot);
+    if (!px_taken_fits(core, &part, message->state.chosen)) {
+        px_core_violate(core, from, "a tail is larger than the window");
+        return;
+    }
+    if (!px_taken_has_room(core)) return; /* it is asked for again */
+    core->adopt_patience = PX_ROUNDS_ELECTION;
+    px_proposer_lead(core, &part, message->state.chosen);
+}
+
+/* ---- time and links ---- */
+
+void px_candidate_on_round(px_core *core)
+{
+    if (core->phase == PX_PHASE_PREPARING) {
+        try_adopt(core);
+        if (core->phase == PX_PHASE_PREPARING) send_prepare(core, members_without_promise(core));
+    }
+    if (core->phase != PX_PHASE_ADOPTING) return;
+    if (core->round - core->adopt_round >= core->adopt_patience)
+        give_up(core);
+    else if (core->round - core->adopt_ask_round >= PX_ROUNDS_HEARD)
+        send_fetch(core);
+}
+
+void px_candidate_on_link(px_core *core, uint32_t member)
+{
+    if (core->phase == PX_PHASE_PREPARING && !core->peers[member].has_promised)
+        send_prepare(core, 1u << member);
+    if (core->phase == PX_PHASE_ADOPTING && member == core->source) send_fetch(core);
+}
