@@ -28,8 +28,9 @@ const char *const px_wire_roster_names[PX_ROSTER_STATES] = {
     [PX_ROSTER_NONE] = "none", [PX_ROSTER_WRITTEN] = "written", [PX_ROSTER_COMPLETE] = "complete"};
 const char *const px_wire_disk_names[PX_DISK_HEALTHS] = {
     [PX_DISK_WELL] = "well", [PX_DISK_OVERDUE] = "overdue", [PX_DISK_FULL] = "full"};
-const char *const px_wire_entry_names[PX_ENTRY_KINDS] = {
-    [0] = "", [PX_ENTRY_BATCH] = "batch", [PX_ENTRY_OPEN] = "open", [PX_ENTRY_CONFIG] = "config"};
+const char *const px_wire_entry_names[PX_ENTRY_KINDS] = {[PX_ENTRY_BATCH - PX_ENTRY_BATCH] = "batch",
+                                                         [PX_ENTRY_OPEN - PX_ENTRY_BATCH] = "open",
+                                                         [PX_ENTRY_CONFIG - PX_ENTRY_BATCH] = "config"};
 
 /* ---- objects inside messages ---- */
 

@@ -123,7 +123,8 @@ static void read_flat(px_json *json, const px_wire_field *field, void *value)
         *(px_disk_health *)value = (px_disk_health)read_choice(json, px_wire_disk_names, PX_DISK_HEALTHS);
         return;
     case PX_VALUE_ENTRY_KIND:
-        *(px_entry_kind *)value = (px_entry_kind)read_choice(json, px_wire_entry_names, PX_ENTRY_KINDS);
+        *(px_entry_kind *)value =
+            (px_entry_kind)(PX_ENTRY_BATCH + read_choice(json, px_wire_entry_names, PX_ENTRY_KINDS));
         return;
     case PX_VALUE_BODY: *(px_bytes *)value = px_json_read_base64(json); return;
     case PX_VALUE_RECORD:

@@ -176,7 +176,8 @@ static void write_flat(px_json_writer *writer, const px_wire_field *field, const
         write_name(writer, px_wire_disk_names, PX_DISK_HEALTHS, *(const px_disk_health *)value);
         return;
     case PX_VALUE_ENTRY_KIND:
-        write_name(writer, px_wire_entry_names, PX_ENTRY_KINDS, *(const px_entry_kind *)value);
+        write_name(writer, px_wire_entry_names, PX_ENTRY_KINDS,
+                   *(const px_entry_kind *)value - PX_ENTRY_BATCH);
         return;
     case PX_VALUE_BODY: px_json_write_base64(writer, *(const px_bytes *)value); return;
     case PX_VALUE_RECORD:

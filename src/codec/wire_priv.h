@@ -56,10 +56,10 @@ extern const px_wire_layout px_wire_layouts[PX_WIRE_LAYOUTS];
 extern const px_wire_record px_wire_entry_record;
 extern const px_wire_record px_wire_member_record;
 
-/* Names of enumerations' values; NULL where a value has none. */
+/* Names of enumerations' values in order; kinds of entries from PX_ENTRY_BATCH on. */
 #define PX_ROSTER_STATES 3u
 #define PX_DISK_HEALTHS 3u
-#define PX_ENTRY_KINDS 4u
+#define PX_ENTRY_KINDS 3u
 extern const char *const px_wire_roster_names[PX_ROSTER_STATES];
 extern const char *const px_wire_disk_names[PX_DISK_HEALTHS];
 extern const char *const px_wire_entry_names[PX_ENTRY_KINDS];
