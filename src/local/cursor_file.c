@@ -72,7 +72,7 @@ static void encode(const px_cursor *cursor, uint8_t *record)
 }
 
 /* Reads one copy into *cursor where it is valid and newer than what is there. Returns whether it is sound:
-   valid, or never written. */
+ * valid, or never written. */
 static bool decode(const uint8_t *record, px_cursor *cursor)
 {
     static const uint8_t never[RECORD_BYTES];

@@ -1,8 +1,7 @@
 /* format.h - how messages stand in a FIFO.
  *
  * Meaning    One px_format a kind of framing (spec.md §4 `format`): it cuts what was read into messages, and
- *           puts messages as bytes. Framing
- *            keeps its place between calls in a px_framing, zero at first.
+ *            puts messages as bytes. Framing keeps its place between calls in a px_framing, zero at first.
  * Source     spec.md §4. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_LOCAL_FORMAT_H
@@ -44,11 +43,11 @@ typedef struct {
 
 typedef struct {
     /* Cuts the first message off `bytes`, which may be decoded in place. `is_end`: the last writer has closed
-       behind them; then there is no MORE * but for no bytes at all. */
+     * behind them; then there is no MORE * but for no bytes at all. */
     px_cut (*cut)(px_framing *framing, uint8_t *bytes, size_t size_bytes, bool is_end,
                   uint32_t message_bytes_max);
     /* Bytes that may follow `bytes`, what is left behind the last cut, without reaching beyond the message
-       they begin; at least 1. */
+     * they begin; at least 1. */
     size_t (*missing_bytes)(const px_framing *framing, const uint8_t *bytes, size_t size_bytes);
     /* The longest message as it may stand in the FIFO. */
     size_t (*frame_bytes_max)(uint32_t message_bytes_max);

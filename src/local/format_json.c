@@ -1,10 +1,9 @@
 /* format_json.c - a message is a JSON object on a line of its own.
  *
  * Meaning    Written: {"index":7,"from":"px1.example","time":1767225600123,"data":"..."}, with "b64" in the
- *           place of "data" where the payload is not
- *            UTF-8. Read: the same object, of which only one of `data` and `b64` must be there; what else
- *           there is is skipped. Space around the
- *            object is no fault, an empty line is one.
+ *            place of "data" where the payload is not UTF-8. Read: the same object, of which only one of
+ *            `data` and `b64` must be there; what else there is is skipped. Space around the object is no
+ *            fault, an empty line is one.
  * Source     spec.md §4. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/assert.h"

@@ -1,13 +1,11 @@
 /* in_pipe.c - a FIFO that applications write messages into.
  *
  * Meaning    Reads no more than its intake has room for, so that what was read and is not committed stays
- *           bounded and writers block when px cannot
- *            go on. When the last writer closes, what it left without an end counts, and the descriptor is
- *           opened anew before the old is closed:
- *            a fresh one does not report the end again, and there is never a moment without a reader.
- * Holds      0 <= start <= end <= capacity; bytes start to end were read and are not handed over.
- *            While it is blocked, nothing is wanted from the stream, and the intake holds something that will
- *           be chosen.
+ *            bounded and writers block when px cannot go on. When the last writer closes, what it left
+ *            without an end counts, and the descriptor is opened anew before the old is closed: a fresh one
+ *            does not report the end again, and there is never a moment without a reader.
+ * Holds      0 <= start <= end <= capacity; bytes start to end were read and are not handed over. While it is
+ *            blocked, nothing is wanted from the stream, and the intake holds something that will be chosen.
  * Source     spec.md §4 (in).
  * Not here   how messages stand in the FIFO (format_*.c). */
 // SPDX-License-Identifier: Apache-2.0
@@ -237,7 +235,7 @@ static bool is_between_messages(const px_in_pipe *pipe)
 }
 
 /* Reads exactly to the end of the message that was begun: what lies behind it stays in the FIFO for the next
-   px. */
+ * px. */
 static void finish(px_in_pipe *pipe)
 {
     px_streams *streams = pipe->env->streams;
@@ -291,7 +289,7 @@ static void on_ready(px_stream_events *events, uint32_t ready)
 }
 
 /* Not at once: this is the node's turn, and what it would be given now it might not look at before something
-   else wakes it. */
+ * else wakes it. */
 static void go_on(px_in_pipe *pipe)
 {
     if (pipe->is_blocked && !pipe->is_stopping) px_env_start(pipe->env, &pipe->resume, 0);

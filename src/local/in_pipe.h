@@ -31,7 +31,7 @@ PX_MUST_USE px_err px_in_pipe_open(const px_local_env *env, const px_in_pipe_con
                                    px_in_pipe_events *events, px_in_pipe **pipe);
 
 /* Takes what is there and fits, and the rest of a message of which a part is taken already, if that comes
-   within wait_us; then reads no more. */
+ * within wait_us; then reads no more. */
 void px_in_pipe_stop(px_in_pipe *pipe, uint64_t wait_us);
 
 /* Keeps the pipe on the FIFO that its path names, should somebody have replaced it. */

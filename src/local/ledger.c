@@ -74,7 +74,7 @@ static void take_writes(px_ledger *ledger, size_t taken)
 uint64_t px_ledger_take(px_ledger *ledger, size_t unread)
 {
     /* More than was written: somebody else writes into this FIFO too; what is ours cannot be told from it,
-       and nothing is believed taken. */
+     * and nothing is believed taken. */
     if (unread >= ledger->unread) return 0;
     const size_t taken = ledger->unread - unread;
     ledger->unread = unread;

@@ -1,12 +1,11 @@
 /* ledger.h - what was written into a FIFO and is not taken yet.
  *
  * Meaning    Messages enter with their formatted size, writes with what the FIFO took of them; how much of it
- *           is unread tells which messages
- *            a reader has taken wholly. The ledger also knows how much fits in one more write for sure: a
- *           write that is never cut short leaves
- *            whole messages in the FIFO, whatever happens to px.
+ *            is unread tells which messages a reader has taken wholly. The ledger also knows how much fits in
+ *            one more write for sure: a write that is never cut short leaves whole messages in the FIFO,
+ *            whatever happens to px.
  * Holds      unread <= written bytes of the messages in it; message sizes are those of consecutive messages,
- *           oldest first.
+ *            oldest first.
  * Source     spec.md §4 (out). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_LOCAL_LEDGER_H
@@ -18,7 +17,7 @@
 #include <stdint.h>
 
 /* Messages between cursor and writer: bounds memory, and how much one reader's death repeats of tiny
-   messages. A power of two. */
+ * messages. A power of two. */
 #define PX_LEDGER_MESSAGES_MAX 65536u
 /* Writes in the FIFO; each takes a slot at least. A power of two. */
 #define PX_LEDGER_WRITES_MAX 512u

@@ -1,18 +1,14 @@
 /* out_pipe.c - a FIFO that an application reads the messages from.
  *
  * Meaning    The write end is always open, so a reader never waits for px in its open. Messages go in whole,
- *           as far as they surely fit, so that
- *            nobody ever meets half of one that px did not live to finish (a message larger than the FIFO
- *           goes in parts). What is left unread says
- *            what was taken, and the durable cursor follows that, never what was written. A reader that
- *           leaves inside a message has what is left
- *            thrown away: the next one starts with the first message not wholly taken. One that leaves
- *           between two messages changes nothing.
- *            A reader's coming makes no event, and neither does its taking: while there is a reason to look,
- *           a tick looks, at most a few dozen times a second.
- * Holds      taken + messages in the ledger + 1 = the walk's next message.
- *            The formatted bytes `start` to `end` are those of the ledger's last messages that no write has
- *           taken yet.
+ *            as far as they surely fit, so that nobody ever meets half of one that px did not live to finish
+ *            (a message larger than the FIFO goes in parts). What is left unread says what was taken, and the
+ *            durable cursor follows that, never what was written. A reader that leaves inside a message has
+ *            what is left thrown away: the next one starts with the first message not wholly taken. One that
+ *            leaves between two messages changes nothing. A reader's coming makes no event, and neither does
+ *            its taking: while there is a reason to look, a tick looks, at most a few dozen times a second.
+ * Holds      taken + messages in the ledger + 1 = the walk's next message. The formatted bytes `start` to
+ *            `end` are those of the ledger's last messages that no write has taken yet.
  * Source     spec.md §4 (out).
  * Not here   which bytes belong to which message (ledger.c), where the messages come from (walk.c). */
 // SPDX-License-Identifier: Apache-2.0
@@ -29,7 +25,7 @@
 /* Written in one turn, so that other pipes and peers get theirs. */
 #define TURN_BYTES (1u << 20)
 /* Ticks: the first comes soon, each without success doubles the wait. A reader that comes waits for the
-   longest at most. */
+ * longest at most. */
 #define TICK_US_MIN 1000u
 #define TICK_US_MAX 20000u
 /* To learn what was taken, when nothing waits to be written. */
@@ -97,19 +93,20 @@ static void renew(px_out_pipe *pipe)
     pipe->is_gone = !streams->has_reader(streams, pipe->stream);
 }
 
-/* What is unread, and in *is_gone whether nobody reads, both at one moment: a reader may come, read and go
-   between any two calls. */
-static size_t look_at_once(px_out_pipe *pipe, bool *is_gone)
+/* What is unread, and whether nobody reads, both of one moment: a reader may come, read and go between any
+ * two calls. Who reads is only asked where nobody did: of a departure there is an event. */
+static size_t look_at_once(px_out_pipe *pipe)
 {
     px_streams *streams = pipe->env->streams;
     size_t unread = streams->unread_bytes(streams, pipe->stream);
-    *is_gone = false;
-    for (unsigned tries = 0; pipe->is_gone && tries < LOOKS_MAX; tries++) {
+    if (!pipe->is_gone) return unread;
+    pipe->is_gone = false;
+    for (unsigned tries = 0; tries < LOOKS_MAX; tries++) {
         const bool had_reader = streams->has_reader(streams, pipe->stream);
-        const size_t unread_then = unread;
+        const size_t unread_before = unread;
         unread = streams->unread_bytes(streams, pipe->stream);
-        if (unread != unread_then) continue;
-        *is_gone = !had_reader;
+        if (unread != unread_before) continue;
+        pipe->is_gone = !had_reader;
         break;
     }
     return unread;
@@ -122,7 +119,7 @@ static void look(px_out_pipe *pipe)
         renew(pipe);
         return;
     }
-    const size_t unread = look_at_once(pipe, &pipe->is_gone);
+    const size_t unread = look_at_once(pipe);
     if (pipe->has_leftover) {
         pipe->has_leftover = unread > 0;
         if (pipe->has_leftover && pipe->is_gone) renew(pipe);
@@ -179,7 +176,7 @@ static bool skip_trimmed(px_out_pipe *pipe)
 }
 
 /* Formats whole messages, as many as one write takes for sure; one larger than the whole FIFO where that is
-   empty. */
+ * empty. */
 static void fill(px_out_pipe *pipe)
 {
     const size_t room = px_ledger_room(&pipe->ledger);
@@ -334,7 +331,7 @@ static bool begin_at(px_out_pipe *pipe, uint64_t index)
 }
 
 /* The log's end is where it stood when the node was ready: what a node catches up on was there before, and
-   whatever is delivered from then on * is new. */
+ * whatever is delivered from then on * is new. */
 static void begin_at_end(px_out_pipe *pipe, uint64_t delivered)
 {
     px_status status;

@@ -30,11 +30,11 @@ PX_MUST_USE px_err px_out_pipe_open(const px_local_env *env, const px_out_pipe_c
 void px_out_pipe_on_delivered(px_out_pipe *pipe, uint64_t index);
 
 /* Writes no further message, and waits up to wait_us for a reader to take those in the FIFO. Then the cursor
-   is synced. */
+ * is synced. */
 void px_out_pipe_stop(px_out_pipe *pipe, uint64_t wait_us);
 
 /* Keeps the pipe on the FIFO that its path names, should somebody have replaced it, and looks whether its
-   cursor lies inside the log. */
+ * cursor lies inside the log. */
 void px_out_pipe_check(px_out_pipe *pipe);
 
 /* Index of the last message that a reader has taken wholly. */

@@ -1,11 +1,9 @@
 /* stream.c - FIFOs and Unix sockets by one epoll, which the libuv loop polls.
  *
  * Meaning    An epoll of our own rather than a uv_poll each: what is wanted is level triggered, but a stream
- *           from which nothing is wanted stays
- *            registered edge triggered, so that a reader's departure is heard every time, even of a reader
- *           whose arrival nobody noticed, and a
- *            condition that persists (a FIFO without readers, a client that hung up) never wakes the loop
- *           twice.
+ *            from which nothing is wanted stays registered edge triggered, so that a reader's departure is
+ *            heard every time, even of a reader whose arrival nobody noticed, and a condition that persists
+ *            (a FIFO without readers, a client that hung up) never wakes the loop twice.
  * Holds      A stream closed while events are handed out is freed only behind the last of them.
  * Source     fifo(7), pipe(7), epoll(7); spec.md §4. */
 // SPDX-License-Identifier: Apache-2.0
@@ -28,7 +26,7 @@
 #include <uv.h>
 
 /* What an unprivileged process may ask for; more than that holds no more than px wants to see again after a
-   reader's death. */
+ * reader's death. */
 #define FIFO_BYTES (1 << 20)
 #define LISTEN_BACKLOG 1024
 #define EVENTS_PER_TURN 64
@@ -285,7 +283,7 @@ static px_err renew_reader(px_streams *streams, px_stream *stream)
 }
 
 /* The old write end stays open until the new one is, so that no reader meets an end; what is left is read
-   away before a next reader comes to it. */
+ * away before a next reader comes to it. */
 static px_err renew_writer(px_streams *streams, px_stream *stream)
 {
     int writer, reader;

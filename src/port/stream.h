@@ -1,10 +1,8 @@
 /* stream.h - FIFOs and Unix stream sockets, as local/ asks for them.
  *
  * Meaning    Nothing here blocks. A stream tells when it is ready for what its owner wants (level triggered),
- *            and a FIFO's write end tells each
- *            time its last reader leaves, wanted or not. Events come from the streams' own turn of the loop,
- *            never from inside a call; none comes
- *            after close.
+ *            and a FIFO's write end tells each time its last reader leaves, wanted or not. Events come from
+ *            the streams' own turn of the loop, never from inside a call; none comes after close.
  * Source     spec.md §4, §5. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_PORT_STREAM_H

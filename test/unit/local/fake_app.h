@@ -1,7 +1,7 @@
 /* fake_app.h - a node of one, without disk, peers or protocol.
  *
  * Meaning    What is pushed becomes chosen and delivered at the end of the turn, a batch at a time, unless
- *           the test holds it. */
+ *            the test holds it. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_TEST_UNIT_LOCAL_FAKE_APP_H
 #define PX_TEST_UNIT_LOCAL_FAKE_APP_H

@@ -382,10 +382,9 @@ static void in_format_json_bad_lines_are_dropped(void **state)
     w->pipe.format = PX_LOCAL_JSON;
     world_open(w);
     const int fd = writer(w);
-    put(fd,
-        "{\"data\":\"a\\nb\\u0000c\"}\nnonsense\n"
-        "{\"b64\":\"/w==\",\"index\":7,\"from\":\"x\"}\n\n{\"index\":1}\n"
-        "{\"data\":\"a\",\"b64\":\"YQ==\"}\n{\"data\":\"last\"}");
+    put(fd, "{\"data\":\"a\\nb\\u0000c\"}\nnonsense\n"
+            "{\"b64\":\"/w==\",\"index\":7,\"from\":\"x\"}\n\n{\"index\":1}\n"
+            "{\"data\":\"a\",\"b64\":\"YQ==\"}\n{\"data\":\"last\"}");
     close(fd);
     assert_true(world_run_until_delivered(w, 3));
     assert_int_equal(fake_app_message(&w->app, 1).size_bytes, 5);

@@ -1,5 +1,5 @@
 /* world.c - local/ over real FIFOs and sockets of a scratch folder, above a fake node and a disk in memory.
-   */
+ * */
 // SPDX-License-Identifier: Apache-2.0
 #include "world.h"
 

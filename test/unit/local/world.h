@@ -1,5 +1,5 @@
 /* world.h - local/ over real FIFOs and sockets of a scratch folder, above a fake node and a disk in memory.
-   */
+ * */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_TEST_UNIT_LOCAL_WORLD_H
 #define PX_TEST_UNIT_LOCAL_WORLD_H
