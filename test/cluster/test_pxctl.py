@@ -137,3 +137,18 @@ def test_no_socket_and_none_there_are_told_apart(tmp_path):
     environment["PX_SOCKET"] = str(tmp_path / "none.sock")
     told = subprocess.run([PXCTL, "status"], capture_output=True, env=environment, timeout=DEADLINE_S)
     assert told.returncode == 1 and b"none.sock" in told.stderr
+
+
+def test_why_names_what_is_missing_and_is_content_with_a_good_cluster(scripted):
+    members = [{"id": f"px{n}", "addr": f"10.0.0.{n}:7001", "connected": True, "lag": 0, "voter": True}
+               for n in (1, 2, 3)]
+    status = {"ok": True, "id": "px1", "role": "leader", "leader": "px1", "members": members}
+    node = scripted(lambda request: [status])
+    good = node.pxctl("why")
+    assert good.returncode == 0 and b"Nothing is wrong" in good.stdout
+    members[1]["connected"] = members[2]["connected"] = False
+    status.update(role="candidate", leader=None, waiting_for="a majority")
+    told = node.pxctl("why").stdout
+    for word in (b"px2 at 10.0.0.2:7001", b"px3 at", b"a majority", b"1 of 3", b"2 are needed"):
+        assert word in told
+    assert b"Nothing is wrong" not in told
