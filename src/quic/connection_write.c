@@ -15,6 +15,9 @@
 /* Runs in one go; what is left waits for the next turn, so that one connection does not hold up the others.
  * */
 #define RUNS_MAX 16u
+/* Of the words that close a connection: they must fit into one packet, in each of the keys that the other
+ * side may have. */
+#define CLOSE_WORDS_BYTES_MAX 300u
 
 /* A run that grows in shared->packets. */
 typedef struct {
@@ -186,7 +189,7 @@ void px_connection_write_close(px_connection *connection)
     ngtcp2_pkt_info info;
     ngtcp2_path_storage_zero(&path);
     connection->close_error.reason = (const uint8_t *)connection->reason.text;
-    connection->close_error.reasonlen = strlen(connection->reason.text);
+    connection->close_error.reasonlen = strnlen(connection->reason.text, CLOSE_WORDS_BYTES_MAX);
     const ngtcp2_ssize written =
         ngtcp2_conn_write_connection_close(connection->conn, &path.path, &info, shared->packets,
                                            PX_PACKET_BYTES, &connection->close_error,

@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a reason may take, in the log and in the frame that closes a connection: it must fit in one packet. */
-#define PX_WORDS_BYTES 320u
+/* What a reason may take in the log. */
+#define PX_WORDS_BYTES 768u
 
 typedef struct {
     char text[PX_WORDS_BYTES];
