@@ -68,9 +68,10 @@ static void matrix__a_certificate_of_another_root_is_refused(void **state)
     world_open(&at, 2);
     test_make_root("other");
     give("other", "foreign", &(test_certificate){.names = {"px1.test"}});
-    expect_words(
-        "the certificate of the client is not under the root in ca_cert_path (names: px1.test; issued by: CN=other)",
-        "the certificate of the server is not under the root in ca_cert_path (names: px1.test; issued by: CN=other)");
+    expect_words("the certificate of the client is not under the root in ca_cert_path (names: px1.test; "
+                 "issued by: CN=other)",
+                 "the certificate of the server is not under the root in ca_cert_path (names: px1.test; "
+                 "issued by: CN=other)");
 }
 
 static void matrix__an_expired_certificate_is_refused(void **state)

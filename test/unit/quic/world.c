@@ -55,6 +55,7 @@ static px_err layer_open(px_dgram_net *layer, const px_dgram_address *local, con
     px_dgram_net *under = at->in->dgrams;
     const px_err err = under->open(under, local, remote, receive_bytes, events, socket);
     if (err || !remote) return err;
+    at->blocked_events = events;
     px_dgram_address source;
     under->local(under, *socket, &source);
     at->source_ports[at->sources++ % 16] = ntohs(((struct sockaddr_in *)(void *)source.bytes)->sin_port);
@@ -84,7 +85,13 @@ static px_dgram_sent layer_send(px_dgram_net *layer, px_dgram_socket *socket, co
 {
     host *at = of_layer(layer);
     px_dgram_net *under = at->in->dgrams;
-    if (!at->is_cut) return under->send(under, socket, run, sent_bytes);
+    *sent_bytes = 0;
+    if (at->blocked_sends) {
+        at->blocked_sends--;
+        return PX_DGRAM_BLOCKED;
+    }
+    const bool is_lost = at->lost_of_1000 && px_prng_below(&at->in->prng, 1000) < at->lost_of_1000;
+    if (!at->is_cut && !is_lost) return under->send(under, socket, run, sent_bytes);
     *sent_bytes = run->size_bytes;
     return PX_DGRAM_SENT;
 }
@@ -168,9 +175,15 @@ static void on_incoming_closed(px_net_events *events, uint64_t connection, const
 
 /* ---- hosts ---- */
 
+static uint64_t host_now_us(px_clock *clock)
+{
+    const host *at = (host *)((char *)clock - offsetof(host, clock));
+    return at->in->clock->now_us(at->in->clock) + at->ahead_us;
+}
+
 px_err host_try(host *at)
 {
-    const px_err err = px_quic_open(&at->config, &at->layer, at->in->clock, &at->log, &at->net);
+    const px_err err = px_quic_open(&at->config, &at->layer, &at->clock, &at->log, &at->net);
     if (!err) px_quic_start(at->net, &at->events);
     return err;
 }
@@ -222,6 +235,7 @@ static void make_host(world *in, uint32_t number, const uint16_t *ports)
     at->layer = (px_dgram_net){layer_open,    layer_close,   layer_local,  layer_receive_bytes, layer_send,
                                layer_receive, layer_resolve, layer_forget, in->dgrams->print};
     at->log = (px_log){PX_LOG_DEBUG, write_line};
+    at->clock = (px_clock){in->clock->timers, host_now_us, in->clock->wall_ms};
     px_quic_config *config = &at->config;
     config->bind_host = "127.0.0.1";
     config->bind_port = ports[number];
@@ -263,6 +277,7 @@ void world_open(world *in, uint32_t count)
     in->clock = px_loop_clock(in->loop);
     in->count = count;
     in->watchdog.on_fire = on_watchdog;
+    px_prng_init(&in->prng, 7);
     px_loop_on_turn(in->loop, in, on_turn);
     if (access(test_path("root", ".crt"), F_OK) != 0) test_make_root("root");
     uint16_t ports[HOSTS_MAX];

@@ -7,6 +7,7 @@
 #ifndef PX_TEST_UNIT_QUIC_WORLD_H
 #define PX_TEST_UNIT_QUIC_WORLD_H
 
+#include "base/prng.h"
 #include "os/dgram.h"
 #include "os/loop.h"
 #include "quic/quic.h"
@@ -34,9 +35,14 @@ struct host {
     world *in;
     uint32_t number;
     px_quic_config config;
-    px_net *net;         /* NULL: not running */
-    bool is_cut;         /* nothing goes out */
-    bool keeps_no_bytes; /* only counts them */
+    px_net *net;    /* NULL: not running */
+    px_clock clock; /* the world's, and what a test puts it ahead */
+    uint64_t ahead_us;
+    bool is_cut;                     /* nothing goes out */
+    uint32_t lost_of_1000;           /* runs of datagrams that are swallowed by chance */
+    uint32_t blocked_sends;          /* so many sends find the socket full */
+    px_dgram_events *blocked_events; /* who is to be told that it is not any more: the last that was opened */
+    bool keeps_no_bytes;             /* only counts them */
     uint32_t ups[HOSTS_MAX], downs[HOSTS_MAX];
     bool is_up[HOSTS_MAX];
     uint16_t source_ports[16]; /* of the sockets that it dialled from, in order */
@@ -58,6 +64,7 @@ struct world {
     px_clock *clock;
     host hosts[HOSTS_MAX];
     uint32_t count;
+    px_prng prng;
     uint64_t deadline_us;
     bool (*condition)(world *world);
     bool is_met;
