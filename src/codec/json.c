@@ -20,6 +20,12 @@ void px_json_fail(px_json *json, const char *words)
     json->at = json->end;
 }
 
+static bool refuse(px_json *json, const char *words)
+{
+    px_json_fail(json, words);
+    return false;
+}
+
 /* The next character that is not white space; zero where there is none. A zero byte in the text is no JSON
  * either. */
 static uint8_t next_character(px_json *json)
@@ -151,18 +157,12 @@ typedef struct {
 /* Passes over the string that comes next and checks it. False, and a fault, where there is no sound one. */
 static bool pass_string(px_json *json, raw_string *string)
 {
-    if (!try_take(json, '"')) {
-        px_json_fail(json, "a string is wanted");
-        return false;
-    }
+    if (!try_take(json, '"')) return refuse(json, "a string is wanted");
     uint8_t *const text = json->at, *at = text;
     bool is_escaped = false;
     for (;;) {
-        at = pass_plain(at, json->end);
-        if (at == json->end) {
-            px_json_fail(json, "a string has no end");
-            return false;
-        }
+        if (at < json->end && *at < 0x80 && *at != '\\') at = pass_plain(at, json->end);
+        if (at == json->end) return refuse(json, "a string has no end");
         if (*at == '"') break;
         size_t pass_bytes = 0;
         if (*at == '\\') {
@@ -173,10 +173,9 @@ static bool pass_string(px_json *json, raw_string *string)
             pass_bytes = px_utf8_character_bytes(at, (size_t)(json->end - at));
         }
         if (pass_bytes == 0) {
-            px_json_fail(json, *at == '\\'  ? "an escape in a string is not valid"
-                               : *at < 0x20 ? "a control character in a string is not escaped"
-                                            : "a string is not UTF-8");
-            return false;
+            return refuse(json, *at == '\\'  ? "an escape in a string is not valid"
+                                : *at < 0x20 ? "a control character in a string is not escaped"
+                                             : "a string is not UTF-8");
         }
         at += pass_bytes;
     }
@@ -192,18 +191,21 @@ static size_t unescape(const raw_string *string, uint8_t *out, size_t room_bytes
     const uint8_t *at = string->text, *const end = at + string->size_bytes;
     size_t size_bytes = 0;
     while (at < end) {
-        const uint8_t *const escape = memchr(at, '\\', (size_t)(end - at));
-        const size_t plain_bytes = (size_t)((escape ? escape : end) - at);
-        if (size_bytes + plain_bytes <= room_bytes) memmove(out + size_bytes, at, plain_bytes);
-        size_bytes += plain_bytes;
-        at += plain_bytes;
-        if (!escape) break;
-        uint32_t character;
+        if (*at != '\\') {
+            const uint8_t *const escape = memchr(at, '\\', (size_t)(end - at));
+            const size_t plain_bytes = (size_t)((escape ? escape : end) - at);
+            if (size_bytes + plain_bytes <= room_bytes) memmove(out + size_bytes, at, plain_bytes);
+            size_bytes += plain_bytes;
+            at += plain_bytes;
+            continue;
+        }
+        uint32_t character = 0;
         uint8_t bytes[4];
         at += read_escape(at, end, &character);
         const size_t character_bytes = px_utf8_put(character, bytes);
-        if (size_bytes + character_bytes <= room_bytes) memcpy(out + size_bytes, bytes, character_bytes);
-        size_bytes += character_bytes;
+        for (size_t i = 0; i < character_bytes; i++, size_bytes++) {
+            if (size_bytes < room_bytes) out[size_bytes] = bytes[i];
+        }
     }
     return size_bytes;
 }
@@ -359,10 +361,7 @@ static bool go_next(px_json *json, uint8_t closing, bool *is_begun)
         json->depth--;
         return false;
     }
-    if (*is_begun && !try_take(json, ',')) {
-        px_json_fail(json, "a comma or a closing bracket is wanted");
-        return false;
-    }
+    if (*is_begun && !try_take(json, ',')) return refuse(json, "a comma or a closing bracket is wanted");
     *is_begun = true;
     return true;
 }
@@ -371,9 +370,7 @@ static bool go_next(px_json *json, uint8_t closing, bool *is_begun)
 static bool pass_key(px_json *json, raw_string *key)
 {
     if (!pass_string(json, key)) return false;
-    if (try_take(json, ':')) return true;
-    px_json_fail(json, "a colon is wanted");
-    return false;
+    return try_take(json, ':') || refuse(json, "a colon is wanted");
 }
 
 void px_json_object_open(px_json *json, px_json_object *object)
