@@ -1,0 +1,392 @@
+/* check_protocol.c - the abstract Paxos beside the nodes. */
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/check_protocol.h"
+
+#include "base/assert.h"
+#include "codec/wire.h"
+#include "node/node_priv.h"
+#include "sim/checks.h"
+#include "sim/faults.h"
+#include "sim/sim_node.h"
+#include <stdlib.h>
+#include <string.h>
+
+typedef unsigned long long ull;
+
+/* What one ballot's leader has proposed, and how far each voter says it accepted that. */
+typedef struct {
+    px_ballot ballot;
+    uint64_t leader_run;
+    uint64_t accepted[PX_MEMBERS_MAX];
+    px_hash *chains; /* [slot]; zero: not seen */
+    size_t chains_capacity;
+} sim_ballot;
+
+/* What one voter has said of itself. */
+typedef struct {
+    px_ballot promised, accepted;
+    uint64_t cuts, durable; /* under `accepted` */
+    px_ballot campaign;
+    uint64_t campaign_run;
+} sim_voter;
+
+typedef struct {
+    px_hash chain; /* zero: chosen, but its chain was not seen */
+    px_ballot ballot;
+} sim_chosen;
+
+struct sim_protocol {
+    sim_world *world;
+    sim_ballot *ballots;
+    size_t ballot_count, ballot_capacity;
+    sim_voter voters[PX_MEMBERS_MAX];
+    sim_chosen *chosen; /* [slot] */
+    size_t chosen_capacity;
+    uint64_t chosen_upto;
+    /* The message decoded last, for the other members that it goes to. */
+    px_buffer *body;
+    px_wire wire;
+    px_entry entries[PX_WINDOW_SLOTS];
+    uint8_t *line;
+    size_t line_capacity;
+};
+
+sim_protocol *sim_protocol_make(sim_world *world)
+{
+    sim_protocol *protocol = sim_zeroed(sizeof *protocol);
+    protocol->world = world;
+    return protocol;
+}
+
+void sim_protocol_free(sim_protocol *protocol)
+{
+    for (size_t i = 0; i < protocol->ballot_count; i++) free(protocol->ballots[i].chains);
+    free(protocol->ballots);
+    free(protocol->chosen);
+    free(protocol->line);
+    px_buffer_release(protocol->body);
+    free(protocol);
+}
+
+static const char *name_of(const sim_protocol *protocol, uint32_t place)
+{
+    return protocol->world->nodes[place]->name;
+}
+
+/* ---- ballots ---- */
+
+static sim_ballot *find_ballot(sim_protocol *protocol, px_ballot ballot)
+{
+    for (size_t i = protocol->ballot_count; i > 0; i--)
+        if (px_ballot_equal(protocol->ballots[i - 1].ballot, ballot)) return &protocol->ballots[i - 1];
+    protocol->ballots = sim_grow(protocol->ballots, &protocol->ballot_capacity, protocol->ballot_count,
+                                 sizeof *protocol->ballots);
+    sim_ballot *made = &protocol->ballots[protocol->ballot_count++];
+    *made = (sim_ballot){.ballot = ballot};
+    return made;
+}
+
+static px_hash chain_in(const sim_ballot *ballot, uint64_t slot)
+{
+    return slot < ballot->chains_capacity ? ballot->chains[slot] : (px_hash){0, 0};
+}
+
+/* The leader of this ballot has this log at that slot. [R5, R6] */
+static void propose_chain(sim_protocol *protocol, sim_ballot *ballot, uint64_t slot, px_hash chain)
+{
+    ballot->chains = sim_grow(ballot->chains, &ballot->chains_capacity, (size_t)slot, sizeof *ballot->chains);
+    px_hash *at = &ballot->chains[slot];
+    sim_check(protocol->world, px_hash_is_zero(*at) || px_hash_equal(*at, chain), "one value",
+              "slot %llu has two values in ballot %llu of %s", (ull)slot, (ull)ballot->ballot.number,
+              name_of(protocol, (uint32_t)ballot->ballot.node));
+    *at = chain;
+    if (slot > protocol->chosen_upto || slot == 0) return;
+    const sim_chosen *chosen = &protocol->chosen[slot];
+    if (px_hash_is_zero(chosen->chain) || px_ballot_less(ballot->ballot, chosen->ballot)) return;
+    sim_check(protocol->world, px_hash_equal(chosen->chain, chain), "chosen stays",
+              "slot %llu was chosen in ballot %llu, and ballot %llu of %s has another value", (ull)slot,
+              (ull)chosen->ballot.number, (ull)ballot->ballot.number,
+              name_of(protocol, (uint32_t)ballot->ballot.node));
+}
+
+/* ---- what is chosen ---- */
+
+static px_hash chain_anywhere(const sim_protocol *protocol, uint32_t voter, uint64_t slot)
+{
+    px_hash chain = {0, 0};
+    const sim_node *node = protocol->world->nodes[voter];
+    if (node->node) (void)px_core_chain_at(node->node->core, slot, &chain);
+    return chain;
+}
+
+static void choose(sim_protocol *protocol, const sim_ballot *ballot, uint32_t voter, uint64_t slot)
+{
+    protocol->chosen =
+        sim_grow(protocol->chosen, &protocol->chosen_capacity, (size_t)slot, sizeof *protocol->chosen);
+    px_hash chain = chain_in(ballot, slot);
+    if (px_hash_is_zero(chain)) chain = chain_anywhere(protocol, voter, slot);
+    protocol->chosen[slot] = (sim_chosen){chain, ballot->ballot};
+    for (size_t i = 0; i < protocol->ballot_count; i++) {
+        const sim_ballot *other = &protocol->ballots[i];
+        const px_hash theirs = chain_in(other, slot);
+        if (px_ballot_less(other->ballot, ballot->ballot) || px_hash_is_zero(theirs)) continue;
+        sim_check(protocol->world, px_hash_is_zero(chain) || px_hash_equal(theirs, chain), "chosen stays",
+                  "slot %llu is chosen in ballot %llu, and ballot %llu has another value", (ull)slot,
+                  (ull)ballot->ballot.number, (ull)other->ballot.number);
+    }
+}
+
+/* `voter` has accepted the ballot's log up to `length`: what does a majority have? [R1] */
+static void count_vote(sim_protocol *protocol, sim_ballot *ballot, uint32_t voter, uint64_t length)
+{
+    const uint32_t count = protocol->world->options.node_count;
+    if (length <= ballot->accepted[voter]) return;
+    ballot->accepted[voter] = length;
+    if (length <= protocol->chosen_upto) return;
+    uint64_t sorted[PX_MEMBERS_MAX];
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = i;
+        for (; at > 0 && sorted[at - 1] < ballot->accepted[i]; at--) sorted[at] = sorted[at - 1];
+        sorted[at] = ballot->accepted[i];
+    }
+    const uint64_t majority_has = sorted[count / 2];
+    while (protocol->chosen_upto < majority_has) {
+        choose(protocol, ballot, voter, protocol->chosen_upto + 1);
+        protocol->chosen_upto++;
+    }
+}
+
+/* A leader votes for itself without a message. */
+static void count_leader(sim_protocol *protocol, uint32_t place)
+{
+    const sim_node *node = protocol->world->nodes[place];
+    px_core_view view;
+    if (!node->node) return;
+    px_core_look(node->node->core, &view);
+    if (view.role != PX_ROLE_LEADER || !px_ballot_equal(view.leader, view.state.accepted)) return;
+    count_vote(protocol, find_ballot(protocol, view.leader), place, view.state.durable);
+}
+
+/* Somebody takes all up to `slot` for chosen, with this chain there (zero: it does not say). */
+static void claim(sim_protocol *protocol, uint32_t place, uint64_t slot, px_hash chain)
+{
+    sim_world *world = protocol->world;
+    for (uint32_t i = 0; slot > protocol->chosen_upto && i < world->options.node_count; i++)
+        count_leader(protocol, i);
+    sim_check(world, slot <= protocol->chosen_upto, "chosen by a majority",
+              "%s takes slot %llu for chosen, and only %llu slots are accepted by a majority in one ballot",
+              name_of(protocol, place), (ull)slot, (ull)protocol->chosen_upto);
+    if (slot == 0 || px_hash_is_zero(chain)) return;
+    px_hash *known = &protocol->chosen[slot].chain;
+    sim_check(world, px_hash_is_zero(*known) || px_hash_equal(*known, chain), "agreement",
+              "%s has another value than was chosen at or before slot %llu", name_of(protocol, place),
+              (ull)slot);
+    *known = chain;
+}
+
+void sim_check_claim(sim_world *world, uint32_t place)
+{
+    const px_node *node = world->nodes[place]->node;
+    if (!node) return;
+    claim(world->checks->protocol, place, node->view.state.chosen, node->view.state.chosen_chain);
+}
+
+uint64_t sim_check_chosen(const sim_world *world)
+{
+    return world->checks->protocol->chosen_upto;
+}
+
+/* ---- statements [R2, R3] ---- */
+
+static bool is_further(px_ballot accepted, uint64_t cuts, uint64_t length, const sim_voter *voter)
+{
+    const int order = px_ballot_compare(accepted, voter->accepted);
+    if (order != 0) return order > 0;
+    return cuts != voter->cuts ? cuts > voter->cuts : length > voter->durable;
+}
+
+static void compare_with_image(sim_protocol *protocol, uint32_t from, const char *type,
+                               const px_node_state *state, uint64_t length)
+{
+    sim_world *world = protocol->world;
+    world->counts.statements_checked++;
+    if (!sim_happens(world, SIM_CHANCE_LOOP, world->faults->image_share)) return;
+    const sim_image *image = sim_disk_image(&world->nodes[from]->disk);
+    sim_check(world, image->err == PX_OK, "stable before said", "the disk of %s could not be opened now: %s",
+              name_of(protocol, from), px_err_text(image->err));
+    sim_check(world, !px_ballot_less(image->promised, state->promised), "stable before said",
+              "%s says in a %s that it promised ballot %llu of %llu, its disk has %llu of %llu",
+              name_of(protocol, from), type, (ull)state->promised.number, (ull)state->promised.node,
+              (ull)image->promised.number, (ull)image->promised.node);
+    sim_check(world, !px_ballot_less(image->accepted, state->accepted), "stable before said",
+              "%s says in a %s that it accepted ballot %llu, its disk has %llu", name_of(protocol, from),
+              type, (ull)state->accepted.number, (ull)image->accepted.number);
+    if (!px_ballot_equal(image->accepted, state->accepted) || image->cuts > state->cuts) return;
+    sim_check(world, image->length >= length, "stable before said",
+              "%s says in a %s that it has %llu slots of ballot %llu, its disk has %llu",
+              name_of(protocol, from), type, (ull)length, (ull)state->accepted.number, (ull)image->length);
+}
+
+/* The sender states its durable numbers; `length` slots of its log are durable. */
+static void state_durable(sim_protocol *protocol, uint32_t from, const char *type, const px_node_state *state,
+                          uint64_t length)
+{
+    sim_voter *voter = &protocol->voters[from];
+    sim_check(protocol->world, !px_ballot_less(state->promised, voter->promised), "promise monotone",
+              "%s says in a %s that it promised ballot %llu, after it said %llu", name_of(protocol, from),
+              type, (ull)state->promised.number, (ull)voter->promised.number);
+    voter->promised = state->promised;
+    if (is_further(state->accepted, state->cuts, length, voter)) {
+        voter->accepted = state->accepted;
+        voter->cuts = state->cuts;
+        voter->durable = length;
+    }
+    compare_with_image(protocol, from, type, state, length);
+}
+
+static void on_prepare(sim_protocol *protocol, uint32_t from, const px_message *message)
+{
+    sim_world *world = protocol->world;
+    sim_voter *voter = &protocol->voters[from];
+    const uint64_t run = world->nodes[from]->run;
+    sim_check(world, message->ballot.node == from, "own ballot", "%s campaigns with a ballot of node %llu",
+              name_of(protocol, from), (ull)message->ballot.node);
+    sim_check(world, !px_ballot_less(message->ballot, voter->campaign), "own ballot",
+              "%s campaigns with ballot %llu after %llu", name_of(protocol, from),
+              (ull)message->ballot.number, (ull)voter->campaign.number);
+    const bool is_again = px_ballot_equal(message->ballot, voter->campaign);
+    sim_check(world, !is_again || voter->campaign_run == run, "no resumed ballot",
+              "%s campaigns with ballot %llu of its run before", name_of(protocol, from),
+              (ull)message->ballot.number);
+    voter->campaign = message->ballot;
+    voter->campaign_run = run;
+    const px_node_state states = {.promised = message->ballot};
+    compare_with_image(protocol, from, "prepare", &states, 0);
+}
+
+static void on_accepted(sim_protocol *protocol, uint32_t from, const px_message *message)
+{
+    sim_ballot *ballot = find_ballot(protocol, message->ballot);
+    const uint64_t length = message->state.durable;
+    px_node_state states = message->state;
+    states.accepted = message->ballot;
+    state_durable(protocol, from, "accepted", &states, length);
+    const px_hash theirs = chain_in(ballot, length);
+    px_hash own = {0, 0};
+    const px_node *node = protocol->world->nodes[from]->node;
+    if (node && px_ballot_equal(node->view.state.accepted, message->ballot) &&
+        px_core_chain_at(node->core, length, &own))
+        sim_check(protocol->world, px_hash_is_zero(theirs) || px_hash_equal(theirs, own), "one value",
+                  "%s accepts another value than ballot %llu proposed at or before slot %llu",
+                  name_of(protocol, from), (ull)message->ballot.number, (ull)length);
+    count_vote(protocol, ballot, from, length);
+}
+
+/* ---- the log in messages ---- */
+
+static void on_proposal(sim_protocol *protocol, uint32_t from, const px_message *message)
+{
+    sim_world *world = protocol->world;
+    sim_ballot *ballot = find_ballot(protocol, message->ballot);
+    sim_check(world, message->ballot.node == from, "own ballot", "%s proposes in a ballot of node %llu",
+              name_of(protocol, from), (ull)message->ballot.node);
+    if (ballot->leader_run == 0) ballot->leader_run = world->nodes[from]->run;
+    sim_check(world, ballot->leader_run == world->nodes[from]->run, "no resumed ballot",
+              "%s proposes in ballot %llu of its run before", name_of(protocol, from),
+              (ull)message->ballot.number);
+    if (message->log.after) propose_chain(protocol, ballot, message->log.after, message->log.after_chain);
+    for (uint32_t i = 0; i < message->log.count; i++)
+        propose_chain(protocol, ballot, message->log.entries[i].slot, message->log.entries[i].chain);
+}
+
+static void on_piece(sim_protocol *protocol, uint32_t from, const px_message *message)
+{
+    for (uint32_t i = 0; i < message->log.count; i++)
+        claim(protocol, from, message->log.entries[i].slot, message->log.entries[i].chain);
+}
+
+static void on_message(sim_protocol *protocol, uint32_t from, const px_message *message)
+{
+    const px_node_state *state = &message->state;
+    switch (message->kind) {
+    case PX_MESSAGE_HEARD: state_durable(protocol, from, "heard", state, state->durable); break;
+    case PX_MESSAGE_PREPARE: on_prepare(protocol, from, message); break;
+    case PX_MESSAGE_PROMISE: state_durable(protocol, from, "promise", state, state->taken); break;
+    case PX_MESSAGE_REFUSE: state_durable(protocol, from, "refuse", state, state->durable); break;
+    case PX_MESSAGE_ACCEPTED: on_accepted(protocol, from, message); break;
+    case PX_MESSAGE_PROBED: state_durable(protocol, from, "probed", state, state->durable); break;
+    case PX_MESSAGE_SYNC:
+    case PX_MESSAGE_ACCEPT: on_proposal(protocol, from, message); break;
+    case PX_MESSAGE_PIECE: on_piece(protocol, from, message); break;
+    case PX_MESSAGE_HEARTBEAT:
+    case PX_MESSAGE_FETCH:
+    case PX_MESSAGE_TAIL:
+    case PX_MESSAGE_CHOSEN:
+    case PX_MESSAGE_PROBE:
+    case PX_MESSAGE_TAKE_OVER: break;
+    }
+    claim(protocol, from, state->chosen, state->chosen_chain);
+}
+
+static void decode(sim_protocol *protocol, px_bytes head, px_buffer *body)
+{
+    const size_t size_bytes = head.size_bytes + body->size_bytes;
+    protocol->line = sim_grow(protocol->line, &protocol->line_capacity, size_bytes, 1);
+    memcpy(protocol->line, head.data, head.size_bytes);
+    memcpy(protocol->line + head.size_bytes, body->data, body->size_bytes);
+    const char *fault = NULL;
+    const px_wire_entries entries = {protocol->entries, PX_WINDOW_SLOTS};
+    px_buffer_release(protocol->body);
+    protocol->body = px_buffer_retain(body);
+    sim_check(protocol->world, size_bytes > 2 && body->data[body->size_bytes - 1] == '\n', "codec",
+              "a message does not end as it should");
+    const px_err err =
+        px_wire_decode(protocol->line, size_bytes - 2, 1u << 20, &entries, &protocol->wire, &fault);
+    sim_check(protocol->world, err == PX_OK, "codec", "a message cannot be decoded: %s: %.*s", fault,
+              (int)(size_bytes < 200 ? size_bytes : 200), (const char *)body->data);
+}
+
+void sim_check_sent(sim_world *world, uint32_t from, uint32_t to, px_bytes head, px_buffer *body)
+{
+    sim_protocol *protocol = world->checks->protocol;
+    const bool is_known = protocol->body == body && protocol->wire.kind != PX_WIRE_HELLO;
+    if (!is_known) decode(protocol, head, body);
+    sim_trace(world, "%s -> %u  %s%.*s", world->nodes[from]->name, to + 1, protocol->body == body ? "" : "?",
+              (int)(body->size_bytes > 300 ? 300 : body->size_bytes - 2), (const char *)body->data);
+    if (!is_known && protocol->wire.kind == PX_WIRE_CORE) on_message(protocol, from, &protocol->wire.core);
+}
+
+/* ---- starts ---- */
+
+void sim_check_start(sim_world *world, uint32_t place)
+{
+    sim_protocol *protocol = world->checks->protocol;
+    const sim_voter *voter = &protocol->voters[place];
+    const px_node_state *state = &world->nodes[place]->node->view.state;
+    sim_check(world, !px_ballot_less(state->promised, voter->promised), "promise monotone",
+              "%s starts with promised %llu, and had said %llu", name_of(protocol, place),
+              (ull)state->promised.number, (ull)voter->promised.number);
+    const int order = px_ballot_compare(state->accepted, voter->accepted);
+    sim_check(world, order >= 0, "stable before said",
+              "%s starts with accepted ballot %llu, and had said %llu", name_of(protocol, place),
+              (ull)state->accepted.number, (ull)voter->accepted.number);
+    const bool is_short = order == 0 && (state->cuts < voter->cuts ||
+                                         (state->cuts == voter->cuts && state->durable < voter->durable));
+    sim_check(world, !is_short, "stable before said",
+              "%s starts with %llu slots (cut %llu times), had said %llu (%llu)", name_of(protocol, place),
+              (ull)state->durable, (ull)state->cuts, (ull)voter->durable, (ull)voter->cuts);
+    sim_check_claim(world, place);
+}
+
+void sim_check_refusal(sim_world *world, uint32_t place, px_err err)
+{
+    const sim_node *node = world->nodes[place];
+    if (err == PX_ERR_NO_SPACE) return;
+    sim_check(world, sim_disk_is_hurt(&node->disk), "start",
+              "%s cannot open its log, which nobody damaged: %s", node->name, px_err_text(err));
+}
+
+void sim_check_emptied(sim_world *world, uint32_t place)
+{
+    world->checks->protocol->voters[place] = (sim_voter){0};
+}

@@ -1,0 +1,69 @@
+/* faults.h - what befalls a world, and how hard its applications work.
+ *
+ * Meaning    A swarm: each seed first draws which kinds of fault exist in it at all and how often they
+ *            come, so that no kind hides another; a quarter of the seeds has none. What is broken for a
+ *            while mends itself, or is mended by sim_faults_heal.
+ * Source     reliability.md §5a. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PX_TEST_SIM_FAULTS_H
+#define PX_TEST_SIM_FAULTS_H
+
+#include "sim/sim_app.h"
+#include "sim/world.h"
+
+/* kind, words; the order is part of what a seed means: add at the end */
+#define SIM_FAULT_LIST(X)                                \
+    X(CRASH, "a node crashes and comes back")            \
+    X(POWER, "all nodes lose power at once")             \
+    X(PAUSE, "a node stands still")                      \
+    X(PARTITION, "groups of nodes lose each other")      \
+    X(ONE_WAY, "one direction of a path is cut")         \
+    X(BREAK, "a connection breaks")                      \
+    X(SLOW_DISK, "a disk is slow")                       \
+    X(HUNG_DISK, "a disk hangs")                         \
+    X(SLOW_PATH, "a path is slow")                       \
+    X(LOSS, "a path loses, doubles and delays messages") \
+    X(TRANSFER, "leadership is handed over")             \
+    X(WALL, "a wall clock jumps")                        \
+    X(DISK_ERROR, "a sync fails")                        \
+    X(DISK_FULL, "a disk is full")                       \
+    X(SLOW_LOOP, "a node's loop is slow")
+
+typedef enum {
+#define SIM_FAULT_ENUM(kind, words) SIM_FAULT_##kind,
+    SIM_FAULT_LIST(SIM_FAULT_ENUM)
+#undef SIM_FAULT_ENUM
+        SIM_FAULTS
+} sim_fault;
+
+/* Paths of a whole world: bit `to` of reach[from]. */
+typedef struct {
+    uint32_t reach[PX_MEMBERS_MAX];
+} sim_graph;
+
+struct sim_faults {
+    sim_work work;
+    uint64_t image_share;        /* per million statements, how many are compared with the disk */
+    uint64_t gap_us[SIM_FAULTS]; /* between two of a kind, on average; 0: this seed has none */
+    uint64_t base_delay_us, base_jitter_us, base_sync_us;
+    uint64_t partition; /* counts them: the newest rules */
+    bool is_datagram, is_over;
+};
+
+/* Draws everything. */
+void sim_faults_init(sim_world *world);
+void sim_faults_deinit(sim_world *world);
+/* Paths and disks as healthy as this seed has them. */
+void sim_faults_calm(sim_world *world);
+/* From now on faults happen. */
+void sim_faults_begin(sim_world *world);
+/* No more of them, everything mended, every node up. */
+void sim_faults_heal(sim_world *world);
+
+/* Cuts every path that the graph lacks, and mends the others. */
+void sim_faults_cut(sim_world *world, const sim_graph *graph);
+sim_graph sim_graph_whole(uint32_t node_count);
+void sim_graph_part(sim_graph *graph, uint32_t from, uint32_t to); /* one way */
+void sim_graph_part_both(sim_graph *graph, uint32_t a, uint32_t b);
+
+#endif

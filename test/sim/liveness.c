@@ -1,0 +1,143 @@
+/* liveness.c - the phase after the faults. */
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/liveness.h"
+
+#include "node/node_priv.h"
+#include "sim/checks.h"
+#include "sim/faults.h"
+#include "sim/sim_net.h"
+#include "sim/sim_node.h"
+
+/* Idle connections break, and are dialled again after the longest back-off. */
+#define LINKS_US (3 * SIM_SECOND)
+/* A leader that nothing disturbs stays for so long at least. */
+#define STABLE_US (3 * SIM_SECOND)
+/* What was pushed in the safety phase is bounded; so is the time to choose it. */
+#define DRAIN_US (20 * SIM_SECOND)
+#define CONVERGE_US (5 * SIM_SECOND)
+
+uint64_t sim_liveness_bound_us(const sim_world *world)
+{
+    const sim_faults *faults = world->faults;
+    const uint64_t trip_us = 2 * (faults->base_delay_us + faults->base_jitter_us);
+    return 12 * world->options.heartbeat_us + 20 * (trip_us + 2 * faults->base_sync_us);
+}
+
+static bool all_linked(sim_world *world)
+{
+    if (!sim_net_is_whole(world->net)) return false;
+    for (uint32_t place = 0; place < world->options.node_count; place++) {
+        const px_node *node = world->nodes[place]->node;
+        if (!node) return false;
+        for (uint32_t other = 0; other < world->options.node_count; other++)
+            if (other != place && !node->members[other].is_linked) return false;
+    }
+    return true;
+}
+
+uint32_t sim_liveness_leader(const sim_world *world, uint32_t members)
+{
+    px_ballot ballot = {0, 0, 0};
+    for (uint32_t place = 0; place < world->options.node_count; place++) {
+        if (!(members & (1u << place))) continue;
+        const px_node *node = world->nodes[place]->node;
+        if (!node || px_ballot_is_none(node->view.leader)) return PX_MEMBERS_MAX;
+        if (!px_ballot_is_none(ballot) && !px_ballot_equal(ballot, node->view.leader)) return PX_MEMBERS_MAX;
+        ballot = node->view.leader;
+    }
+    const px_node *leader = world->nodes[ballot.node]->node;
+    const bool leads = leader && leader->view.role == PX_ROLE_LEADER && leader->view.adopted &&
+                       px_ballot_equal(leader->view.leader, ballot);
+    return leads ? (uint32_t)ballot.node : PX_MEMBERS_MAX;
+}
+
+static bool has_leader(sim_world *world)
+{
+    return sim_liveness_leader(world, (1u << world->options.node_count) - 1) < PX_MEMBERS_MAX;
+}
+
+static bool all_idle(sim_world *world)
+{
+    for (uint32_t place = 0; place < world->options.node_count; place++)
+        if (!sim_app_is_idle(&world->nodes[place]->app)) return false;
+    return true;
+}
+
+static bool all_same(sim_world *world)
+{
+    const px_node *first = world->nodes[0]->node;
+    const sim_checks *checks = world->checks;
+    for (uint32_t place = 0; place < world->options.node_count; place++) {
+        const sim_node *node = world->nodes[place];
+        if (!node->node || node->node->delivered_slot != first->delivered_slot) return false;
+        if (node->node->delivered_slot != sim_check_chosen(world)) return false;
+        if (node->app.reader.next != checks->order_count + 1) return false;
+    }
+    return true;
+}
+
+static void say_state(const sim_world *world)
+{
+    for (uint32_t place = 0; place < world->options.node_count; place++) {
+        const px_node *node = world->nodes[place]->node;
+        if (!node) {
+            sim_trace(world, "%s  is down", world->nodes[place]->name);
+            continue;
+        }
+        const px_core_view *view = &node->view;
+        sim_trace(world,
+                  "%s  role %d, leader %llu of %llu, relay %u, adopted %d, promised %llu, accepted %llu, "
+                  "chosen %llu, durable %llu, taken %llu, delivered %llu",
+                  world->nodes[place]->name, (int)view->role, (unsigned long long)view->leader.number,
+                  (unsigned long long)view->leader.node + 1, view->relay + 1, view->adopted,
+                  (unsigned long long)view->state.promised.number,
+                  (unsigned long long)view->state.accepted.number, (unsigned long long)view->state.chosen,
+                  (unsigned long long)view->state.durable, (unsigned long long)view->state.taken,
+                  (unsigned long long)node->delivered_slot);
+    }
+}
+
+static void must(sim_world *world, uint64_t bound_us, bool (*is_done)(sim_world *world), const char *what)
+{
+    const uint64_t start_us = world->now_us;
+    if (sim_world_run_while_not(world, world->now_us + bound_us, is_done)) return;
+    say_state(world);
+    sim_fail(world, "liveness", "%s: not within %llu ms of %llu ms", what,
+             (unsigned long long)bound_us / 1000, (unsigned long long)start_us / 1000);
+}
+
+static void check_chains(sim_world *world)
+{
+    px_core_view first;
+    px_core_look(world->nodes[0]->node->core, &first);
+    for (uint32_t place = 1; place < world->options.node_count; place++) {
+        px_core_view view;
+        px_core_look(world->nodes[place]->node->core, &view);
+        sim_check(world,
+                  view.state.chosen == first.state.chosen &&
+                      px_hash_equal(view.state.chosen_chain, first.state.chosen_chain),
+                  "convergence", "%s and %s end with different chains at slots %llu and %llu",
+                  world->nodes[0]->name, world->nodes[place]->name, (unsigned long long)first.state.chosen,
+                  (unsigned long long)view.state.chosen);
+    }
+}
+
+void sim_liveness_check(sim_world *world)
+{
+    must(world, LINKS_US, all_linked, "every node linked to every other");
+    must(world, sim_liveness_bound_us(world), has_leader, "one leader for all");
+    const px_ballot ballot = world->nodes[0]->node->view.leader;
+    sim_world_run_until(world, world->now_us + STABLE_US);
+    for (uint32_t place = 0; place < world->options.node_count; place++) {
+        const px_ballot now = world->nodes[place]->node->view.leader;
+        sim_check(world, px_ballot_equal(now, ballot), "stable leader",
+                  "the leader of ballot %llu made way for ballot %llu at %s, and nothing was broken",
+                  (unsigned long long)ballot.number, (unsigned long long)now.number,
+                  world->nodes[place]->name);
+    }
+    world->faults->work.is_stopped = true;
+    must(world, DRAIN_US, all_idle, "everything pushed is chosen");
+    must(world, CONVERGE_US, all_same, "all nodes have delivered the same");
+    sim_check_converged(world);
+    check_chains(world);
+}
