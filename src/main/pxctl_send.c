@@ -85,6 +85,10 @@ static bool take_reply(sender *to, const char *line, size_t size_bytes)
         px_say_failed("not a reply to what was sent: %.100s", line);
     } else if (json_is_true(json_object_get(reply, "ok"))) {
         to->index[number % WINDOW] = (uint64_t)json_integer_value(json_object_get(reply, "index"));
+        if (to->index[number % WINDOW] == 0) {
+            px_say_failed("line %llu: committed, but its index is no longer known",
+                          (unsigned long long)number + 1);
+        }
         to->is_answered[number % WINDOW] = true;
     } else {
         const char *code = json_string_value(json_object_get(reply, "error"));
