@@ -117,23 +117,6 @@ def test_follow_from_start_gives_all(client):
     assert [client.get()["data"] for _ in range(3)] == ["0", "1", "2"]
 
 
-def test_a_consumer_goes_on_behind_what_it_acknowledged_also_after_kill_9(node, client):
-    for number in range(6):
-        client.ask(op="send", data=str(number))
-    client.put(op="follow", consumer="app", until=6)
-    assert [client.get()["data"] for _ in range(6)] == list("012345")
-    assert client.ask(op="ack", consumer="app", index=3)["ok"]
-    client.put(op="follow", consumer="app", until=6)
-    assert [client.get()["data"] for _ in range(3)] == list("345")
-    refused = client.ask(op="ack", consumer="app", index=99)
-    assert not refused["ok"]
-    node.kill()
-    node.start()
-    with node.connect() as again:
-        again.put(op="follow", consumer="app", until=6)
-        assert [again.get()["data"] for _ in range(3)] == list("345")
-
-
 def test_status_says_what_spec_names(client):
     client.ask(op="send", data="a")
     status = client.ask(op="status")
@@ -178,14 +161,6 @@ def test_pxctl_sends_tails_and_measures(node):
     assert max(map(len, table)) <= 80 and any("px1.example" in line and "leader" in line for line in table)
     bench = json.loads(node.pxctl("bench", "--messages", "500", "--json").stdout)
     assert bench["messages"] == 500 and bench["latency_us"]["p50"] <= bench["latency_us"]["max"]
-
-
-def test_pxctl_consumers_go_on_where_they_were(node):
-    node.pxctl("send", input=b"a\nb\n")
-    assert node.pxctl("tail", "--consumer", "app").stdout == b"a\nb\n"
-    assert node.pxctl("tail", "--consumer", "app").stdout == b""
-    node.pxctl("send", "c")
-    assert node.pxctl("tail", "--consumer", "app").stdout == b"c\n"
 
 
 def test_pxctl_says_refusals_and_usage_by_its_status(node):
