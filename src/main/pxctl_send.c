@@ -29,7 +29,7 @@ typedef struct {
     uint64_t sequence_next;  /* of the session */
     uint64_t timeout_ms;     /* 0: wait */
     uint64_t taken, printed; /* lines */
-    uint64_t index[WINDOW];  /* by line; 0: refused */
+    uint64_t index[WINDOW];  /* by line; 0: none to print */
     bool is_answered[WINDOW];
     bool has_failed;
 } sender;
