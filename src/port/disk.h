@@ -31,7 +31,8 @@ struct px_disk_write {
     /* PX_OK: on stable storage. Any error: nothing may be believed [R17] */
     void (*on_done)(px_disk_write *write, px_err err);
     uint64_t sync_us;    /* how long it took, set before on_done */
-    px_disk_write *next; /* the disk's */
+    px_err err;          /* the disk's, as `next` */
+    px_disk_write *next;
 };
 
 struct px_disk {

@@ -1,0 +1,408 @@
+/* disk.c - a data folder on the system's disk: px_disk over files and one thread that writes.
+ *
+ * Meaning    Durable writes go to one thread, through a descriptor with O_DIRECT | O_DSYNC where the file
+ *            system has it, else O_DSYNC: when such a write returns, its
+ *            bytes are on stable storage. Reads, hints and small files go through an ordinary descriptor, on
+ *            the loop's thread. A second
+ *            thread writes zeros ahead of the log, since a synced write into written space needs no change of
+ *            the file system's own records.
+ * Holds      The filler never writes where a durable write has been handed over.
+ * Source     protocol.md §5, [R17]. */
+// SPDX-License-Identifier: Apache-2.0
+#include "os/disk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+
+#define FILL_CHUNK_BYTES (256u << 10)
+
+struct px_disk_file {
+    int plain, synced;
+    uint64_t claimed;   /* durable writes have been handed over below this offset */
+    uint64_t filled;    /* zeros or writes stand below this offset */
+    uint64_t wanted;    /* zeros are wanted below this one */
+    px_disk_file *next; /* in the filler's list */
+};
+
+typedef struct {
+    px_disk disk; /* first, so that a px_disk is its os_disk */
+    int folder, lock;
+    uv_async_t async;
+    pthread_t writer, filler;
+    pthread_mutex_t mutex;
+    pthread_cond_t has_work, has_fill, fill_done;
+    px_disk_write *queue, **queue_end; /* to be written */
+    px_disk_write *done, **done_end;   /* to be told */
+    px_disk_file *files;
+    px_disk_file *filling;
+    uint8_t *zeros;
+    bool is_closing, is_async_closed;
+} os_disk;
+
+static px_err err_of(int number)
+{
+    switch (number) {
+    case ENOENT: return PX_ERR_NOT_FOUND;
+    case EACCES:
+    case EPERM:
+    case EROFS: return PX_ERR_DENIED;
+    case ENOSPC:
+    case EDQUOT: return PX_ERR_NO_SPACE;
+    case EEXIST: return PX_ERR_EXISTS;
+    default: return PX_ERR_IO;
+    }
+}
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+/* ---- whole writes and reads ---- */
+
+static px_err write_whole(int fd, const uint8_t *data, size_t size_bytes, uint64_t offset)
+{
+    while (size_bytes) {
+        const ssize_t written = pwrite(fd, data, size_bytes, (off_t)offset);
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) return written < 0 ? err_of(errno) : PX_ERR_IO;
+        data += written;
+        offset += (uint64_t)written;
+        size_bytes -= (size_t)written;
+    }
+    return PX_OK;
+}
+
+static px_err read_whole(int fd, uint8_t *space, size_t size_bytes, uint64_t offset, size_t *read_bytes)
+{
+    size_t got = 0;
+    while (got < size_bytes) {
+        const ssize_t count = pread(fd, space + got, size_bytes - got, (off_t)(offset + got));
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return err_of(errno);
+        if (count == 0) break;
+        got += (size_t)count;
+    }
+    *read_bytes = got;
+    return PX_OK;
+}
+
+/* ---- the writer's thread ---- */
+
+static void *run_writer(void *context)
+{
+    os_disk *disk = context;
+    (void)pthread_mutex_lock(&disk->mutex);
+    for (;;) {
+        while (!disk->queue && !disk->is_closing) (void)pthread_cond_wait(&disk->has_work, &disk->mutex);
+        if (!disk->queue) break;
+        px_disk_write *write = disk->queue;
+        while (disk->filling == write->file) (void)pthread_cond_wait(&disk->fill_done, &disk->mutex);
+        disk->queue = write->next;
+        if (!disk->queue) disk->queue_end = &disk->queue;
+        (void)pthread_mutex_unlock(&disk->mutex);
+        const uint64_t started_us = now_us();
+        const px_err err = write_whole(write->file->synced, write->data, write->size_bytes, write->offset);
+        write->sync_us = now_us() - started_us;
+        write->err = err;
+        (void)pthread_mutex_lock(&disk->mutex);
+        write->next = NULL;
+        *disk->done_end = write;
+        disk->done_end = &write->next;
+        (void)uv_async_send(&disk->async);
+    }
+    (void)pthread_mutex_unlock(&disk->mutex);
+    return NULL;
+}
+
+static void on_async(uv_async_t *async)
+{
+    os_disk *disk = async->data;
+    for (;;) {
+        (void)pthread_mutex_lock(&disk->mutex);
+        px_disk_write *write = disk->done;
+        if (write) disk->done = write->next;
+        if (!disk->done) disk->done_end = &disk->done;
+        (void)pthread_mutex_unlock(&disk->mutex);
+        if (!write) return;
+        write->on_done(write, write->err);
+    }
+}
+
+static void do_write(px_disk *base, px_disk_write *write)
+{
+    os_disk *disk = (os_disk *)base;
+    write->next = NULL;
+    (void)pthread_mutex_lock(&disk->mutex);
+    const uint64_t end = write->offset + write->size_bytes;
+    if (end > write->file->claimed) write->file->claimed = end;
+    *disk->queue_end = write;
+    disk->queue_end = &write->next;
+    (void)pthread_cond_signal(&disk->has_work);
+    (void)pthread_mutex_unlock(&disk->mutex);
+}
+
+/* ---- the filler's thread ---- */
+
+/* The file that wants zeros; its next chunk begins behind what is claimed. */
+static px_disk_file *find_unfilled(os_disk *disk)
+{
+    for (px_disk_file *file = disk->files; file; file = file->next) {
+        if (file->filled < file->claimed) file->filled = file->claimed;
+        if (file->filled < file->wanted) return file;
+    }
+    return NULL;
+}
+
+static void *run_filler(void *context)
+{
+    os_disk *disk = context;
+    (void)pthread_mutex_lock(&disk->mutex);
+    while (!disk->is_closing) {
+        px_disk_file *file = disk->queue ? NULL : find_unfilled(disk);
+        if (!file) {
+            (void)pthread_cond_wait(&disk->has_fill, &disk->mutex);
+            continue;
+        }
+        const uint64_t offset = file->filled;
+        const uint64_t left = file->wanted - offset;
+        const size_t size_bytes = left < FILL_CHUNK_BYTES ? (size_t)left : FILL_CHUNK_BYTES;
+        disk->filling = file;
+        (void)pthread_mutex_unlock(&disk->mutex);
+        const px_err err = write_whole(file->synced, disk->zeros, size_bytes, offset);
+        (void)pthread_mutex_lock(&disk->mutex);
+        disk->filling = NULL;
+        file->filled = err ? UINT64_MAX : offset + size_bytes;
+        (void)pthread_cond_broadcast(&disk->fill_done);
+    }
+    (void)pthread_mutex_unlock(&disk->mutex);
+    return NULL;
+}
+
+static void do_prepare(px_disk *base, px_disk_file *file, uint64_t upto)
+{
+    os_disk *disk = (os_disk *)base;
+    (void)pthread_mutex_lock(&disk->mutex);
+    if (upto > file->wanted) {
+        file->wanted = upto;
+        (void)pthread_cond_signal(&disk->has_fill);
+    }
+    (void)pthread_mutex_unlock(&disk->mutex);
+}
+
+/* ---- files ---- */
+
+static int open_synced(const os_disk *disk, const char *name)
+{
+    const int fd = openat(disk->folder, name, O_WRONLY | O_DIRECT | O_DSYNC | O_CLOEXEC);
+    return fd >= 0 ? fd : openat(disk->folder, name, O_WRONLY | O_DSYNC | O_CLOEXEC);
+}
+
+static px_err adopt(os_disk *disk, const char *name, int plain, px_disk_file **opened)
+{
+    const int synced = open_synced(disk, name);
+    px_disk_file *file = synced >= 0 ? calloc(1, sizeof *file) : NULL;
+    if (!file) {
+        const int number = errno;
+        (void)close(plain);
+        if (synced >= 0) (void)close(synced);
+        return err_of(number);
+    }
+    file->plain = plain;
+    file->synced = synced;
+    (void)pthread_mutex_lock(&disk->mutex);
+    file->next = disk->files;
+    disk->files = file;
+    (void)pthread_mutex_unlock(&disk->mutex);
+    *opened = file;
+    return PX_OK;
+}
+
+static px_err do_open(px_disk *base, const char *name, px_disk_file **file)
+{
+    os_disk *disk = (os_disk *)base;
+    const int plain = openat(disk->folder, name, O_RDWR | O_CLOEXEC);
+    return plain < 0 ? err_of(errno) : adopt(disk, name, plain, file);
+}
+
+/* A file that could not be made whole is taken away again. */
+static px_err do_create(px_disk *base, const char *name, uint64_t size_bytes, px_disk_file **file)
+{
+    os_disk *disk = (os_disk *)base;
+    const int plain = openat(disk->folder, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (plain < 0) return err_of(errno);
+    int number = posix_fallocate(plain, 0, (off_t)size_bytes);
+    if (!number && fsync(plain)) number = errno;
+    if (!number && fsync(disk->folder)) number = errno;
+    if (number) {
+        (void)close(plain);
+        (void)unlinkat(disk->folder, name, 0);
+        return err_of(number);
+    }
+    return adopt(disk, name, plain, file);
+}
+
+static void do_close(px_disk *base, px_disk_file *file)
+{
+    os_disk *disk = (os_disk *)base;
+    (void)pthread_mutex_lock(&disk->mutex);
+    while (disk->filling == file) (void)pthread_cond_wait(&disk->fill_done, &disk->mutex);
+    px_disk_file **at = &disk->files;
+    while (*at != file) at = &(*at)->next;
+    *at = file->next;
+    (void)pthread_mutex_unlock(&disk->mutex);
+    (void)close(file->plain);
+    (void)close(file->synced);
+    free(file);
+}
+
+static px_err do_read(px_disk *base, px_disk_file *file, uint64_t offset, uint8_t *space, size_t size_bytes,
+                      bool fresh, size_t *read_bytes)
+{
+    (void)base;
+    /* What a failed sync left in the page cache is not what the device holds. [R17] */
+    if (fresh) (void)posix_fadvise(file->plain, (off_t)offset, (off_t)size_bytes, POSIX_FADV_DONTNEED);
+    return read_whole(file->plain, space, size_bytes, offset, read_bytes);
+}
+
+static px_err do_write_hint(px_disk *base, px_disk_file *file, uint64_t offset, const uint8_t *data,
+                            size_t size_bytes)
+{
+    (void)base;
+    return write_whole(file->plain, data, size_bytes, offset);
+}
+
+static px_err do_write_now(px_disk *base, px_disk_file *file, uint64_t offset, const uint8_t *data,
+                           size_t size_bytes)
+{
+    (void)base;
+    const px_err err = write_whole(file->plain, data, size_bytes, offset);
+    if (err) return err;
+    return fdatasync(file->plain) ? err_of(errno) : PX_OK;
+}
+
+static px_err do_rename(px_disk *base, const char *from, const char *to)
+{
+    os_disk *disk = (os_disk *)base;
+    if (renameat(disk->folder, from, disk->folder, to) || fsync(disk->folder)) return err_of(errno);
+    return PX_OK;
+}
+
+static uint64_t do_free_bytes(px_disk *base)
+{
+    struct statvfs facts;
+    if (fstatvfs(((os_disk *)base)->folder, &facts)) return 0;
+    return (uint64_t)facts.f_bavail * facts.f_frsize;
+}
+
+static px_err do_list(px_disk *base, void *context,
+                      void (*each)(void *context, const char *name, uint64_t size_bytes))
+{
+    os_disk *disk = (os_disk *)base;
+    const int fd = openat(disk->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!folder) {
+        const int number = errno;
+        if (fd >= 0) (void)close(fd);
+        return err_of(number);
+    }
+    struct dirent *item;
+    while ((item = readdir(folder))) {
+        struct stat facts;
+        if (fstatat(disk->folder, item->d_name, &facts, AT_SYMLINK_NOFOLLOW) || !S_ISREG(facts.st_mode))
+            continue;
+        each(context, item->d_name, (uint64_t)facts.st_size);
+    }
+    (void)closedir(folder);
+    return PX_OK;
+}
+
+/* ---- open and close ---- */
+
+static const px_disk calls = {
+    .list = do_list,
+    .open = do_open,
+    .create = do_create,
+    .prepare = do_prepare,
+    .close = do_close,
+    .read = do_read,
+    .write = do_write,
+    .write_hint = do_write_hint,
+    .write_now = do_write_now,
+    .rename = do_rename,
+    .free_bytes = do_free_bytes,
+};
+
+static px_err lock_folder(os_disk *disk, const char *folder)
+{
+    if (mkdir(folder, 0700) && errno != EEXIST) return err_of(errno);
+    disk->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (disk->folder < 0) return err_of(errno);
+    disk->lock = openat(disk->folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (disk->lock < 0) return err_of(errno);
+    if (flock(disk->lock, LOCK_EX | LOCK_NB)) return errno == EWOULDBLOCK ? PX_ERR_BUSY : err_of(errno);
+    return PX_OK;
+}
+
+px_err px_os_disk_open(struct uv_loop_s *loop, const char *folder, px_disk **opened)
+{
+    os_disk *disk = calloc(1, sizeof *disk);
+    if (!disk) return PX_ERR_IO;
+    disk->disk = calls;
+    disk->folder = disk->lock = -1;
+    const px_err err = lock_folder(disk, folder);
+    if (err || posix_memalign((void **)&disk->zeros, PX_DISK_BLOCK_BYTES, FILL_CHUNK_BYTES)) {
+        if (disk->lock >= 0) (void)close(disk->lock);
+        if (disk->folder >= 0) (void)close(disk->folder);
+        free(disk);
+        return err ? err : PX_ERR_IO;
+    }
+    memset(disk->zeros, 0, FILL_CHUNK_BYTES);
+    disk->queue_end = &disk->queue;
+    disk->done_end = &disk->done;
+    (void)pthread_mutex_init(&disk->mutex, NULL);
+    (void)pthread_cond_init(&disk->has_work, NULL);
+    (void)pthread_cond_init(&disk->has_fill, NULL);
+    (void)pthread_cond_init(&disk->fill_done, NULL);
+    (void)uv_async_init(loop, &disk->async, on_async);
+    disk->async.data = disk;
+    if (pthread_create(&disk->writer, NULL, run_writer, disk) ||
+        pthread_create(&disk->filler, NULL, run_filler, disk))
+        abort();
+    *opened = &disk->disk;
+    return PX_OK;
+}
+
+static void on_async_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void px_os_disk_close(px_disk *base)
+{
+    os_disk *disk = (os_disk *)base;
+    (void)pthread_mutex_lock(&disk->mutex);
+    disk->is_closing = true;
+    (void)pthread_cond_broadcast(&disk->has_work);
+    (void)pthread_cond_broadcast(&disk->has_fill);
+    (void)pthread_mutex_unlock(&disk->mutex);
+    (void)pthread_join(disk->writer, NULL);
+    (void)pthread_join(disk->filler, NULL);
+    (void)close(disk->lock);
+    (void)close(disk->folder);
+    free(disk->zeros);
+    uv_close((uv_handle_t *)&disk->async, on_async_closed);
+}

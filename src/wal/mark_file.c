@@ -1,0 +1,72 @@
+/* mark_file.c - how far the log was synced, stated after each sync and not synced itself.
+ *
+ * Meaning    Two lines that are written in turn. A bad record below what a valid line states was on disk
+ *            once, so it is damage and no torn tail. The file
+ *            may be lost or old: then records and small state alone decide.
+ * Source     [R15]. */
+// SPDX-License-Identifier: Apache-2.0
+#include "wal/wal_priv.h"
+
+#include "base/crc32c.h"
+#include <string.h>
+
+#define MARK_NAME "mark"
+#define MARK_MAGIC 0x314d5850u /* "PXM1" */
+#define MARK_BYTES 96u
+#define MARK_SECTOR_BYTES 512u
+
+static void put_number(uint8_t *at, uint64_t value)
+{
+    for (unsigned byte = 0; byte < 8; byte++) at[byte] = (uint8_t)(value >> (8 * byte));
+}
+
+static uint64_t get_number(const uint8_t *at)
+{
+    uint64_t value = 0;
+    for (unsigned byte = 0; byte < 8; byte++) value |= (uint64_t)at[byte] << (8 * byte);
+    return value;
+}
+
+static bool decode_mark(const px_wal *wal, const uint8_t *line, uint64_t *version, px_wal_place *synced)
+{
+    if (get_number(line) != MARK_MAGIC || get_number(line + 8) != wal->state.storage_id) return false;
+    if (get_number(line + MARK_BYTES - 8) != px_crc32c(0, line, MARK_BYTES - 8)) return false;
+    *version = get_number(line + 16);
+    *synced = (px_wal_place){get_number(line + 24), get_number(line + 32)};
+    return true;
+}
+
+px_err px_mark_open(px_wal *wal, px_wal_place *synced)
+{
+    uint8_t lines[2 * MARK_SECTOR_BYTES];
+    size_t read_bytes = 0;
+    px_disk *disk = wal->disk;
+    *synced = (px_wal_place){0, 0};
+    px_err err = disk->open(disk, MARK_NAME, &wal->mark_file);
+    if (err == PX_ERR_NOT_FOUND) return disk->create(disk, MARK_NAME, sizeof lines, &wal->mark_file);
+    if (err) return err;
+    err = disk->read(disk, wal->mark_file, 0, lines, sizeof lines, false, &read_bytes);
+    if (err || read_bytes != sizeof lines) return PX_OK; /* a hint that cannot be read states nothing */
+    for (unsigned place = 0; place < 2; place++) {
+        uint64_t version;
+        px_wal_place stated;
+        if (!decode_mark(wal, lines + place * MARK_SECTOR_BYTES, &version, &stated)) continue;
+        if (version > wal->mark_version) wal->mark_version = version;
+        if (px_wal_place_less(*synced, stated)) *synced = stated;
+    }
+    return PX_OK;
+}
+
+void px_mark_write(px_wal *wal, const px_job *job)
+{
+    uint8_t line[MARK_BYTES];
+    memset(line, 0, sizeof line);
+    const uint64_t numbers[] = {MARK_MAGIC,           wal->state.storage_id, ++wal->mark_version,
+                                wal->synced.segment,  wal->synced.offset,    job->accepted.config,
+                                job->accepted.number, job->accepted.node,    job->length,
+                                job->chosen};
+    for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++) put_number(line + 8 * i, numbers[i]);
+    put_number(line + MARK_BYTES - 8, px_crc32c(0, line, MARK_BYTES - 8));
+    (void)wal->disk->write_hint(wal->disk, wal->mark_file, wal->mark_version % 2 * MARK_SECTOR_BYTES, line,
+                                sizeof line);
+}

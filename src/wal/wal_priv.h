@@ -1,0 +1,115 @@
+/* wal_priv.h - what the rooms of wal/ share. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PX_WAL_WAL_PRIV_H
+#define PX_WAL_WAL_PRIV_H
+
+#include "wal/record.h"
+#include "wal/wal.h"
+
+#define PX_SEGMENT_BYTES_DEFAULT (64u << 20)
+/* Marks a segment begins with; every second is dropped when they are used up. */
+#define PX_SEGMENT_MARKS 64u
+#define PX_STATE_BYTES 4096u
+#define PX_FILE_NAME_BYTES 40u
+
+/* Where a slot begins: reading for it or a later one starts here. One that a cut left may not be dropped:
+ * what stands before it is stale. */
+typedef struct {
+    uint64_t slot, index, offset;
+    bool is_cut;
+} px_wal_mark;
+
+typedef struct {
+    uint64_t number, size_bytes;
+    px_disk_file *file;
+    px_wal_mark *marks;
+    uint32_t mark_count, mark_capacity;
+    uint64_t mark_every, mark_due; /* records between two marks, records until the next */
+} px_segment;
+
+typedef enum { PX_JOB_GROUP, PX_JOB_STATE } px_job_kind;
+
+/* A durable write, in the order in which they complete. */
+typedef struct px_job px_job;
+struct px_job {
+    px_disk_write write; /* first */
+    px_wal *wal;
+    px_job *next;
+    px_job_kind kind;
+    px_ticket ticket;        /* reached when it is done; {0}: none (the first copy of the state) */
+    px_wal_place end;        /* synced up to here when it is done */
+    uint64_t length, chosen; /* for the mark */
+    px_ballot accepted;
+    uint8_t *space; /* aligned; freed or kept for the next group */
+    size_t space_bytes;
+};
+
+struct px_wal {
+    px_disk *disk;
+    px_wal_events *events;
+    px_wal_config config;
+    uint64_t node;
+    px_state state;
+
+    px_segment *segments;
+    uint32_t segment_count, segment_capacity;
+
+    px_wal_place next; /* where the next group begins: a block boundary */
+    px_wal_place synced;
+    px_hash chain;   /* of the newest record */
+    uint64_t length; /* of the log as staged */
+    uint64_t durable_length;
+    px_ballot accepted;
+    uint64_t chosen;
+
+    uint64_t index_next[PX_SLOTS_KEPT]; /* behind slot s, at s % PX_SLOTS_KEPT, for the newest slots */
+
+    px_job *gathering;        /* the group that records go into; NULL where there is none */
+    px_job *jobs, **jobs_end; /* closed, not yet handed over */
+    px_job *writing;
+    uint8_t *spare; /* space of the last group, for the next */
+    size_t spare_bytes;
+    size_t staged_bytes;
+    px_disk_file *state_files[2];
+    uint64_t state_version;
+    px_disk_file *mark_file;
+    uint64_t mark_version;
+    bool is_full, is_failed;
+    px_wal_counters counters;
+};
+
+/* ---- wal.c ---- */
+void px_wal_note_record(px_wal *wal, px_wal_place place, const px_record_header *header,
+                        const px_log_part *log);
+
+/* ---- segments.c ---- */
+void px_segment_name(uint64_t number, char name[PX_FILE_NAME_BYTES]);
+px_err px_segments_add(px_wal *wal, uint64_t number, uint64_t size_bytes, px_disk_file *file);
+px_err px_segments_create(px_wal *wal, uint64_t size_bytes); /* the next one, behind the last */
+px_segment *px_segments_find(px_wal *wal, uint64_t number);
+/* A record stands at `place`: its slots can be found from now on; what a cut left behind cannot. */
+void px_segments_note(px_wal *wal, px_wal_place place, const px_record_header *header, uint64_t index,
+                      uint64_t length_before);
+/* The mark to read from for a slot, or for a message. NULL: it is not in the log. */
+const px_wal_mark *px_segments_seek_slot(px_wal *wal, uint64_t slot, px_segment **segment);
+const px_wal_mark *px_segments_seek_index(px_wal *wal, uint64_t index, px_segment **segment);
+/* The lowest slot above `slot` at which a cut left a mark: a walk that began below it must not go so far.
+ * UINT64_MAX: none. */
+uint64_t px_segments_next_cut(const px_wal *wal, uint64_t slot);
+void px_segments_close(px_wal *wal);
+
+/* ---- state_file.c ---- */
+/* reads or makes wal->state; mends a bad copy */
+px_err px_state_open(px_wal *wal, bool has_log, px_wal_fault *fault);
+void px_state_encode(const px_state *state, uint64_t version, uint8_t *space);
+
+/* ---- mark_file.c ---- */
+/* what it states; {0, 0} where it states nothing */
+px_err px_mark_open(px_wal *wal, px_wal_place *synced);
+void px_mark_write(px_wal *wal, const px_job *job);
+
+/* ---- recovery.c ---- */
+px_err px_recovery_run(px_wal *wal, px_wal_place marked, void *context,
+                       void (*restore)(void *context, const px_record *record), px_wal_fault *fault);
+
+#endif
