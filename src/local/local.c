@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "local/cursor_file.h"
 #include "local/pipes.h"
+#include "local/socket.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -20,9 +21,12 @@ struct px_local {
     px_watcher watcher;
     px_timer check;
     px_pipes_events pipes_events;
+    px_socket_events socket_events;
     px_cursor_file *cursors;
     px_pipes *pipes;
+    px_socket *socket; /* NULL: none */
     bool is_stopping;
+    unsigned unstopped; /* of pipes and socket */
     void *context;
     void (*on_stopped)(void *context);
 };
@@ -31,6 +35,7 @@ static void on_delivered(px_watcher *watcher, uint64_t index)
 {
     px_local *local = PX_OWNER_OF(watcher, px_local, watcher);
     px_pipes_on_delivered(local->pipes, index);
+    if (local->socket) px_socket_on_delivered(local->socket);
 }
 
 static void on_check(px_timer *timer)
@@ -40,10 +45,20 @@ static void on_check(px_timer *timer)
     px_env_start(&local->env, &local->check, CHECK_US);
 }
 
+static void count_stopped(px_local *local)
+{
+    px_assert(local->unstopped > 0);
+    if (--local->unstopped == 0) local->on_stopped(local->context);
+}
+
 static void on_pipes_stopped(px_pipes_events *events)
 {
-    px_local *local = PX_OWNER_OF(events, px_local, pipes_events);
-    local->on_stopped(local->context);
+    count_stopped(PX_OWNER_OF(events, px_local, pipes_events));
+}
+
+static void on_socket_stopped(px_socket_events *events)
+{
+    count_stopped(PX_OWNER_OF(events, px_local, socket_events));
 }
 
 static px_err open_cursors(px_local *local, px_disk *disk, px_local_fault *fault)
@@ -53,6 +68,20 @@ static px_err open_cursors(px_local *local, px_disk *disk, px_local_fault *fault
     (void)snprintf(fault->where, sizeof fault->where, "%s", PX_CURSOR_FILE_NAME);
     (void)snprintf(fault->what, sizeof fault->what,
                    "cannot open the file of cursors: %s; see to the data folder", px_err_text(err));
+    return err;
+}
+
+static px_err open_socket(px_local *local, const char *path, px_local_fault *fault)
+{
+    if (!path) return PX_OK;
+    const px_err err = px_socket_open(&local->env, path, &local->socket_events, &local->socket);
+    if (!err) return PX_OK;
+    const char *mend = "see to the folder and its rights";
+    if (err == PX_ERR_BUSY) mend = "another process listens there; stop it or name another path";
+    if (err == PX_ERR_FOREIGN) mend = "something else than a socket is there; remove it or name another path";
+    if (err == PX_ERR_OVERSIZE) mend = "use a shorter path";
+    (void)snprintf(fault->where, sizeof fault->where, "%s", path);
+    (void)snprintf(fault->what, sizeof fault->what, "cannot open the socket: %s; %s", px_err_text(err), mend);
     return err;
 }
 
@@ -74,14 +103,19 @@ px_err px_local_open(const px_local_config *config, px_app *app, px_streams *str
     made->watcher.on_delivered = on_delivered;
     made->check.on_fire = on_check;
     made->pipes_events.on_stopped = on_pipes_stopped;
+    made->socket_events.on_stopped = on_socket_stopped;
     px_err err = open_cursors(made, disk, fault);
     if (err) goto fail_cursors;
     err = px_pipes_open(&made->env, config, made->cursors, &made->pipes_events, &made->pipes, fault);
     if (err) goto fail_pipes;
+    err = open_socket(made, config->socket, fault);
+    if (err) goto fail_socket;
     app->calls->watch(app, &made->watcher);
     px_env_start(&made->env, &made->check, CHECK_US);
     *local = made;
     return PX_OK;
+fail_socket:
+    px_pipes_close(made->pipes);
 fail_pipes:
     px_cursor_file_close(made->cursors);
 fail_cursors:
@@ -96,13 +130,16 @@ void px_local_stop(px_local *local, void *context, void (*on_stopped)(void *cont
     local->context = context;
     local->on_stopped = on_stopped;
     px_env_stop(&local->env, &local->check);
+    local->unstopped = local->socket ? 2 : 1;
     px_pipes_stop(local->pipes, STOP_US);
+    if (local->socket) px_socket_stop(local->socket, STOP_US);
 }
 
 void px_local_close(px_local *local)
 {
     px_env_stop(&local->env, &local->check);
     local->env.app->calls->unwatch(local->env.app, &local->watcher);
+    if (local->socket) px_socket_close(local->socket);
     px_pipes_close(local->pipes);
     px_cursor_file_close(local->cursors);
     free(local);

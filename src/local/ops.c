@@ -1,0 +1,91 @@
+/* ops.c - carries out requests of the socket.
+ *
+ * Source     spec.md §5. */
+// SPDX-License-Identifier: Apache-2.0
+#include "local/socket_priv.h"
+
+#include "base/assert.h"
+#include <stdio.h>
+
+/* Those that came before and wait for room go first. */
+static bool must_wait_in_line(const px_socket *server)
+{
+    return server->waiting_held > 0 && !server->is_resuming;
+}
+
+static bool run_send(px_client *client, const px_request *request)
+{
+    px_socket *server = client->server;
+    px_app *app = server->env->app;
+    const size_t size_bytes = request->payload.size_bytes;
+    if (size_bytes > server->env->message_bytes_max) {
+        char words[96];
+        (void)snprintf(words, sizeof words, "the message has %zu bytes, max_message_bytes is %u", size_bytes,
+                       (unsigned)server->env->message_bytes_max);
+        px_reply_error(client, request->tag, "too_large", words);
+        return true;
+    }
+    if (must_wait_in_line(server)) return false;
+    const size_t room = app->calls->intake_room(app, server->intake);
+    if (room == 0 || room < size_bytes) return false;
+    px_pending *pending = px_pending_make(client, request);
+    pending->number = app->calls->intake_push(app, server->intake, request->payload);
+    return true;
+}
+
+static bool run_barrier(px_client *client, const px_request *request)
+{
+    px_socket *server = client->server;
+    if (must_wait_in_line(server) || server->barrier_count >= PX_SOCKET_BARRIERS_MAX) return false;
+    px_pending *pending = px_pending_make(client, request);
+    server->env->app->calls->barrier(server->env->app, &pending->barrier);
+    return true;
+}
+
+static bool run_follow(px_client *client, const px_request *request)
+{
+    px_app *app = client->server->env->app;
+    px_status status;
+    app->calls->status(app, &status);
+    uint64_t from = request->from_index;
+    if (request->from == PX_FROM_START) from = status.first > 0 ? status.first : 1;
+    if (request->from == PX_FROM_END) from = app->calls->index_delivered(app) + 1;
+    if (from == 0 || from < status.first) {
+        char words[96];
+        (void)snprintf(words, sizeof words, "the log starts at message %llu; follow from there",
+                       (unsigned long long)status.first);
+        px_reply_error(client, request->tag, "trimmed", words);
+        return true;
+    }
+    client->follow = (px_follow){.is_on = true, .until = request->until};
+    px_walk_seek(&client->follow.walk, from);
+    return true;
+}
+
+/* A run of messages without end leaves no room for replies; one with an end is waited for. */
+static bool run_beside_follow(px_client *client, const px_request *request)
+{
+    if (client->follow.until != UINT64_MAX) return false;
+    px_reply_error(client, request->tag, "bad_request",
+                   "this connection follows the log; use another for other requests");
+    return true;
+}
+
+bool px_op_run(px_client *client, const px_request *request)
+{
+    if (client->follow.is_on) return run_beside_follow(client, request);
+    if (client->server->is_stopping && request->op != PX_OP_STATUS) {
+        px_reply_error(client, request->tag, "shutting_down",
+                       "px stops; it is not in the log and will not be; ask another node");
+        return true;
+    }
+    switch (request->op) {
+    case PX_OP_SEND: return run_send(client, request);
+    case PX_OP_FOLLOW: return run_follow(client, request);
+    case PX_OP_BARRIER: return run_barrier(client, request);
+    case PX_OP_STATUS: px_reply_status(client, request->tag); return true;
+    case PX_OP_NONE: break;
+    }
+    px_assert(!"a request without an op is a bad one");
+    return true;
+}

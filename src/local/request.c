@@ -1,0 +1,99 @@
+/* request.c - reads a request of the socket.
+ *
+ * Source     spec.md §5. */
+// SPDX-License-Identifier: Apache-2.0
+#include "local/socket_priv.h"
+
+#include "codec/json.h"
+
+enum {
+    FIELD_OP,
+    FIELD_TAG,
+    FIELD_DATA,
+    FIELD_B64,
+    FIELD_TIMEOUT,
+    FIELD_FROM,
+    FIELD_UNTIL,
+    FIELD_CONSUMER,
+    FIELD_SESSION,
+    FIELD_SEQ,
+    FIELD_COUNT
+};
+
+static const char *const fields[FIELD_COUNT] = {
+    [FIELD_OP] = "op",
+    [FIELD_TAG] = "tag",
+    [FIELD_DATA] = "data",
+    [FIELD_B64] = "b64",
+    [FIELD_TIMEOUT] = "timeout_ms",
+    [FIELD_FROM] = "from",
+    [FIELD_UNTIL] = "until",
+    [FIELD_CONSUMER] = "consumer",
+    [FIELD_SESSION] = "session",
+    [FIELD_SEQ] = "seq",
+};
+
+static px_op read_op(px_json *json)
+{
+    static const char *const ops[] = {"send", "follow", "barrier", "status"};
+    static const px_op values[] = {PX_OP_SEND, PX_OP_FOLLOW, PX_OP_BARRIER, PX_OP_STATUS};
+    const uint32_t place = px_json_name_find(px_json_read_string(json), ops, 4);
+    if (place < 4) return values[place];
+    px_json_fail(json, "no such op");
+    return PX_OP_NONE;
+}
+
+static void read_from(px_json *json, px_request *request)
+{
+    static const char *const words[] = {"start", "end"};
+    if (px_json_peek(json) != PX_JSON_STRING) {
+        request->from = PX_FROM_NUMBER;
+        request->from_index = px_json_read_u64(json, UINT64_MAX - 1);
+        return;
+    }
+    const uint32_t place = px_json_name_find(px_json_read_string(json), words, 2);
+    if (place == 2) px_json_fail(json, "from is a number, \"start\" or \"end\"");
+    request->from = place == 0 ? PX_FROM_START : PX_FROM_END;
+}
+
+static void read_field(px_json *json, uint32_t field, px_request *request)
+{
+    switch (field) {
+    case FIELD_OP: request->op = read_op(json); break;
+    case FIELD_TAG:
+        request->tag = px_json_read_raw(json);
+        if (request->tag.size_bytes <= PX_TAG_BYTES_MAX) break;
+        request->tag = (px_bytes){0};
+        px_json_fail(json, "the tag is too long");
+        break;
+    case FIELD_DATA: request->payload = px_json_read_string(json); break;
+    case FIELD_B64: request->payload = px_json_read_base64(json); break;
+    case FIELD_TIMEOUT: request->timeout_ms = px_json_read_u64(json, UINT32_MAX); break;
+    case FIELD_FROM: read_from(json, request); break;
+    case FIELD_UNTIL: request->until = px_json_read_u64(json, UINT64_MAX - 1); break;
+    /* Not offered yet. */
+    default: px_json_fail(json, "consumers and sessions are not offered by this version"); break;
+    }
+}
+
+static const char *find_fault(const px_request *request, uint64_t seen)
+{
+    const bool has_data = seen & (1u << FIELD_DATA), has_b64 = seen & (1u << FIELD_B64);
+    if (!(seen & (1u << FIELD_OP))) return "there is no op";
+    if (request->op == PX_OP_SEND && has_data == has_b64) return "send takes data or b64, one of them";
+    if (request->op == PX_OP_FOLLOW && request->from == PX_FROM_NONE)
+        return "follow takes from: a number, \"start\" or \"end\"";
+    return NULL;
+}
+
+void px_request_read(uint8_t *line, size_t size_bytes, px_request *request)
+{
+    px_json json;
+    px_json_object object;
+    *request = (px_request){.until = UINT64_MAX};
+    px_json_open(&json, line, size_bytes);
+    px_json_object_open(&json, &object);
+    while (px_json_field_next(&json, &object, fields, FIELD_COUNT)) read_field(&json, object.field, request);
+    request->has_timeout = object.seen & (1u << FIELD_TIMEOUT);
+    request->fault = px_json_end(&json) ? json.fault : find_fault(request, object.seen);
+}

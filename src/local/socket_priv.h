@@ -1,0 +1,185 @@
+/* socket_priv.h - what the files of the socket share.
+ *
+ * Meaning    socket.c owns the listener, the clients and the intake of their sends; client.c moves a client's
+ *            bytes and lines; request.c reads a request; ops.c carries it out; pending.c keeps those that
+ *            wait; follow.c writes messages; reply.c writes the rest.
+ * Holds      What a client can make px keep is bounded: requests that wait (PENDING_MAX), bytes of replies it
+ *            does not take (past PX_CLIENT_OUT_BYTES nothing more of it is read), long lines
+ *            (PX_CLIENTS_GROWN_BYTES for all). */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PX_LOCAL_SOCKET_PRIV_H
+#define PX_LOCAL_SOCKET_PRIV_H
+
+#include "codec/json_writer.h"
+#include "local/socket.h"
+#include "local/walk.h"
+
+/* Room for a client's requests; a longer line makes it grow. */
+#define PX_CLIENT_IN_BYTES (16u << 10)
+/* Replies that a client has not taken; beyond it nothing more is read from it. */
+#define PX_CLIENT_OUT_BYTES (32u << 10)
+/* Requests of one client, and of all, that wait for an answer. */
+#define PX_CLIENT_PENDING_MAX 4096u
+#define PX_SOCKET_PENDING_MAX 16384u
+/* Barriers of all clients; the rest of the node's are for its peers. */
+#define PX_SOCKET_BARRIERS_MAX (PX_BARRIERS_MAX / 2)
+/* Longest tag, as it stands. */
+#define PX_TAG_BYTES_MAX 256u
+/* What long lines may make the clients' buffers grow, together; one client may go over it, so that it ends.
+ * */
+#define PX_CLIENTS_GROWN_BYTES (32u << 20)
+
+typedef struct px_client px_client;
+typedef struct px_pending px_pending;
+
+typedef enum { PX_OP_NONE, PX_OP_SEND, PX_OP_FOLLOW, PX_OP_BARRIER, PX_OP_STATUS } px_op;
+
+typedef enum { PX_FROM_NONE, PX_FROM_NUMBER, PX_FROM_START, PX_FROM_END } px_from;
+
+/* A request as it was read. Borrows the client's bytes. */
+typedef struct {
+    px_op op;
+    px_bytes tag; /* JSON as it stands; empty: none */
+    bool has_payload;
+    px_bytes payload;
+    bool has_timeout;
+    uint64_t timeout_ms;
+    uint64_t deadline_us; /* where it has a timeout: when that is over */
+    px_from from;
+    uint64_t from_index;
+    uint64_t until;    /* UINT64_MAX: no end */
+    const char *fault; /* NULL, or why it is a bad request; then only the tag is set */
+} px_request;
+
+/* Reads one line, which is used up. */
+void px_request_read(uint8_t *line, size_t size_bytes, px_request *request);
+
+/* Where a connection stands in a run of messages. */
+typedef struct {
+    bool is_on;
+    px_walk walk;
+    uint64_t until;
+    size_t offset;  /* bytes of the next message's payload that are written */
+    bool is_inside; /* the next message is begun */
+    bool is_text;   /* it is UTF-8 */
+} px_follow;
+
+struct px_client {
+    px_stream_events stream_events;
+    px_socket *server;
+    px_client *next, *previous;
+    px_client *next_flushing; /* gets several replies at once */
+    bool is_flushing;
+    px_client *next_waiting, *previous_waiting; /* in the server's line of those that wait for room */
+    px_stream *stream;
+    uint8_t *in;
+    size_t in_capacity, in_start, in_end, in_looked;
+    uint8_t *out;
+    size_t out_capacity, out_start, out_end;
+    px_request held; /* was read and cannot be carried out yet */
+    px_timer held_timer;
+    bool has_held;
+    bool is_waiting;      /* stands in the line */
+    bool is_waiting_held; /* with a request that is held */
+    bool is_stalled;      /* lines that are here may not be taken yet */
+    bool is_skipping;     /* inside a line that is too long */
+    bool is_ended;        /* its sending side has closed */
+    bool is_deaf;         /* it takes no more replies */
+    bool is_closing;      /* to be closed when its replies are written */
+    px_follow follow;
+    px_pending *pending;
+    uint32_t pending_count;
+};
+
+/* A request that waits for its answer. */
+struct px_pending {
+    px_client *client;           /* NULL: nobody waits any more */
+    px_pending *next, *previous; /* the client's */
+    px_pending *next_sent;       /* of the sends, oldest first */
+    px_timer timer;
+    px_barrier barrier;
+    px_op op;
+    uint64_t number; /* of the message in the intake */
+    size_t tag_bytes;
+    uint8_t tag[];
+};
+
+struct px_socket {
+    px_stream_events listener_events;
+    px_intake_events intake_events;
+    px_timer resume; /* clients that stand in the line may go on */
+    px_timer accept_retry, deadline, stopped;
+    const px_local_env *env;
+    px_socket_events *events;
+    px_stream *listener; /* NULL once it stops */
+    px_intake *intake;
+    px_client *clients;
+    uint32_t client_count;
+    px_client *waiting, *waiting_last;
+    uint32_t waiting_count;
+    uint32_t waiting_held; /* of them, those with a request that waits for room: nobody overtakes them */
+    bool is_resuming;
+    bool is_blocked;              /* found while resuming: there is no room for the first in the line */
+    px_pending *sent, **sent_end; /* sends not chosen yet, oldest first */
+    uint32_t pending_count, barrier_count;
+    size_t grown_bytes;
+    px_client *overdrawn; /* the one client whose buffer may go beyond all bounds but its own */
+    bool is_stopping;
+};
+
+/* ---- client.c ---- */
+
+/* Makes a client of a new connection; frees it. */
+px_client *px_client_make(px_socket *server);
+void px_client_free(px_client *client);
+/* Reads, carries out, writes: whatever can be done now. May free the client. */
+void px_client_pump(px_client *client);
+/* Writes what is there to write, and sees when to go on. May free the client. */
+void px_client_flush(px_client *client);
+/* px stops: ends what has no end, and refuses what has not begun. May free the client. */
+void px_client_stop(px_client *client);
+/* Room for size_bytes behind what is to be written; px_client_commit says how many of them are used. */
+uint8_t *px_client_reserve(px_client *client, size_t size_bytes);
+void px_client_commit(px_client *client, size_t size_bytes);
+size_t px_client_unwritten(const px_client *client);
+
+/* ---- socket.c ---- */
+
+/* Puts a client into the line of those that go on when there is room again; takes it out. */
+void px_socket_wait(px_socket *server, px_client *client);
+void px_socket_leave(px_socket *server, px_client *client);
+/* Those in the line may try, soon. */
+void px_socket_resume(px_socket *server);
+/* While it stops: nothing may be owed any more. */
+void px_socket_check_stopped(px_socket *server);
+
+/* ---- ops.c ---- */
+
+/* Carries out a request. False where it must be held for now. */
+bool px_op_run(px_client *client, const px_request *request);
+
+/* ---- pending.c ---- */
+
+px_pending *px_pending_make(px_client *client, const px_request *request);
+/* Nobody waits for it any more; it is freed, now or when its turn comes. */
+void px_pending_drop(px_pending *pending);
+/* Messages up to number `upto` are chosen. */
+void px_pending_on_chosen(px_socket *server, uint64_t upto, uint64_t index, uint32_t consecutive);
+/* Answers all of a client that still wait, for px stops. */
+void px_pending_give_up(px_client *client);
+/* Frees what is left. */
+void px_pending_deinit(px_socket *server);
+
+/* ---- follow.c ---- */
+
+/* Writes messages as far as there are some and the client takes them. */
+void px_follow_pump(px_client *client);
+void px_follow_end(px_client *client);
+
+/* ---- reply.c ---- */
+
+void px_reply_index(px_client *client, px_bytes tag, uint64_t index);
+void px_reply_error(px_client *client, px_bytes tag, const char *code, const char *message);
+void px_reply_status(px_client *client, px_bytes tag);
+
+#endif
