@@ -77,6 +77,7 @@ needs-paxos = base paxos
 needs-node = $(pure) wal node
 needs-main = %
 needs-quic = $(pure) os quic
+needs-local = $(pure) os local
 suites := $(patsubst test/unit/%/,unit-%,$(sort $(dir $(wildcard test/unit/*/*_test.c))))
 
 # $1: name of the suite, $2: its folder, $3: folders of src that it links.
