@@ -29,8 +29,10 @@
 
 struct px_disk_file {
     int plain, synced;
-    uint64_t claimed;   /* durable writes have been handed over below this offset */
-    uint64_t filled;    /* zeros or writes stand below this offset */
+    uint64_t claimed; /* durable writes have been handed over below this offset */
+    /* Zeros or writes stand below this offset. UINT64_MAX until the first write here: what an opened file holds
+     * above is not known before. */
+    uint64_t filled;
     uint64_t wanted;    /* zeros are wanted below this one */
     px_disk_file *next; /* in the filler's list */
 };
@@ -148,7 +150,9 @@ static void do_write(px_disk *base, px_disk_write *write)
     write->next = NULL;
     (void)pthread_mutex_lock(&disk->mutex);
     const uint64_t end = write->offset + write->size_bytes;
-    if (end > write->file->claimed) write->file->claimed = end;
+    px_disk_file *file = write->file;
+    if (file->filled == UINT64_MAX) file->filled = end;
+    if (end > file->claimed) file->claimed = end;
     *disk->queue_end = write;
     disk->queue_end = &write->next;
     (void)pthread_cond_signal(&disk->has_work);
@@ -161,6 +165,7 @@ static void do_write(px_disk *base, px_disk_write *write)
 static px_disk_file *find_unfilled(os_disk *disk)
 {
     for (px_disk_file *file = disk->files; file; file = file->next) {
+        if (file->filled == UINT64_MAX) continue;
         if (file->filled < file->claimed) file->filled = file->claimed;
         if (file->filled < file->wanted) return file;
     }
@@ -185,7 +190,8 @@ static void *run_filler(void *context)
         const px_err err = write_whole(file->synced, disk->zeros, size_bytes, offset);
         (void)pthread_mutex_lock(&disk->mutex);
         disk->filling = NULL;
-        file->filled = err ? UINT64_MAX : offset + size_bytes;
+        file->filled = offset + size_bytes;
+        if (err) file->wanted = 0; /* the writer meets the same error, and says so */
         (void)pthread_cond_broadcast(&disk->fill_done);
     }
     (void)pthread_mutex_unlock(&disk->mutex);
@@ -223,6 +229,7 @@ static px_err adopt(os_disk *disk, const char *name, int plain, px_disk_file **o
     }
     file->plain = plain;
     file->synced = synced;
+    file->filled = UINT64_MAX;
     (void)pthread_mutex_lock(&disk->mutex);
     file->next = disk->files;
     disk->files = file;
