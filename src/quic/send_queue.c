@@ -119,7 +119,9 @@ static size_t lay_out(const px_queued *message, size_t from, ngtcp2_vec *parts, 
 /* Later lanes wait while so much is under way that what would overtake them had to wait behind it. */
 static bool is_lane_open(const px_send_queue *queue, int lane, uint64_t end)
 {
-    return lane == PX_LANE_CONTROL || end - queue->acked < queue->ahead_bytes_max;
+    const uint64_t ahead_bytes = end - queue->acked;
+    if (lane == PX_LANE_CONTROL) return true;
+    return ahead_bytes < queue->ahead_bytes_max * (lane == PX_LANE_LOG ? PX_SEND_QUEUE_LOG_FACTOR : 1u);
 }
 
 size_t px_send_queue_peek(const px_send_queue *queue, ngtcp2_vec *parts, size_t parts_max, size_t bytes_max)

@@ -20,10 +20,12 @@
 #define PX_SEND_QUEUE_BYTES_MAX (8u << 20)
 /* What only the control lane may use beyond that: a queue full of the log must not refuse a heartbeat. */
 #define PX_SEND_QUEUE_CONTROL_BYTES (1u << 20)
-/* Unacknowledged bytes that close the later lanes, for a round trip of up to a millisecond... */
+/* Unacknowledged bytes that close the bulk lane, for a round trip of up to a millisecond... */
 #define PX_SEND_QUEUE_AHEAD_BYTES (256u << 10)
 /* ...and for the longest. */
-#define PX_SEND_QUEUE_AHEAD_BYTES_MAX (4u << 20)
+#define PX_SEND_QUEUE_AHEAD_BYTES_MAX (2u << 20)
+/* The log lane may have so many times as much: with less, one direction of a fast way stays idle at times. */
+#define PX_SEND_QUEUE_LOG_FACTOR 4u
 /* A message's `head`. */
 #define PX_SEND_QUEUE_HEAD_BYTES_MAX 128u
 

@@ -250,7 +250,8 @@ static void quic__who_stood_still_reads_before_it_gives_up(void **state)
 {
     (void)state;
     open_pair();
-    /* Its clock has gone on without it, further than the idle timeout, and what the other sent meanwhile lies in its sockets. */
+    /* Its clock has gone on without it, further than the idle timeout, and what the other sent meanwhile lies
+     * in its sockets. */
     assert_true(host_send(&at.hosts[1], 0, PX_LANE_CONTROL, 'x', 10));
     assert_true(host_send(&at.hosts[0], 1, PX_LANE_CONTROL, 'x', 10));
     px_quic_flush(at.hosts[0].net);
