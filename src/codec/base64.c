@@ -9,38 +9,26 @@
 
 #include <string.h>
 
-/* The alphabet as decoding wants it: X(character, value, shift) for each. */
-#define ALPHABET(X, shift)                                                                                  \
-    X('A', 0, shift)                                                                                        \
-    X('B', 1, shift)                                                                                        \
-    X('C', 2, shift)                                                                                        \
-    X('D', 3, shift)                                                                                        \
-    X('E', 4, shift)                                                                                        \
-    X('F', 5, shift) X('G', 6, shift) X('H', 7, shift) X('I', 8, shift) X('J', 9, shift) X('K', 10, shift)  \
-        X('L', 11, shift) X('M', 12, shift) X('N', 13, shift) X('O', 14, shift) X('P', 15, shift)           \
-            X('Q', 16, shift) X('R', 17, shift) X('S', 18, shift) X('T', 19, shift) X('U', 20, shift)       \
-                X('V', 21, shift) X('W', 22, shift) X('X', 23, shift) X('Y', 24, shift) X('Z', 25, shift)   \
-                    X('a', 26, shift) X('b', 27, shift) X('c', 28, shift) X('d', 29, shift)                 \
-                        X('e', 30, shift) X('f', 31, shift) X('g', 32, shift) X('h', 33, shift)             \
-                            X('i', 34, shift) X('j', 35, shift) X('k', 36, shift) X('l', 37, shift)         \
-                                X('m', 38, shift) X('n', 39, shift) X('o', 40, shift) X('p', 41, shift)     \
-                                    X('q', 42, shift) X('r', 43, shift) X('s', 44, shift) X('t', 45, shift) \
-                                        X('u', 46, shift) X('v', 47, shift) X('w', 48, shift)               \
-                                            X('x', 49, shift) X('y', 50, shift) X('z', 51, shift)           \
-                                                X('0', 52, shift) X('1', 53, shift) X('2', 54, shift)       \
-                                                    X('3', 55, shift) X('4', 56, shift) X('5', 57, shift)   \
-                                                        X('6', 58, shift) X('7', 59, shift)                 \
-                                                            X('8', 60, shift) X('9', 61, shift)             \
-                                                                X('+', 62, shift) X('/', 63, shift)
-
-/* Each place of four has a bit of its own above the 24 of the value; all four are there only where all
+/* What a character, the value of which starts `shift` bits up, adds to the value of its quantum. Each place
+ * of four has a bit of its own above the 24 of the value: all of them are there only where all four
  * characters are of the alphabet. */
+#define ONE(character, value, shift) [(character)] = (uint32_t)(value) << (shift) | 1u << ((shift) / 6 + 24)
+#define TWO(character, value, shift) ONE(character, value, shift), ONE((character) + 1, (value) + 1, shift)
+#define FIVE(character, value, shift)                                       \
+    TWO(character, value, shift), TWO((character) + 2, (value) + 2, shift), \
+        ONE((character) + 4, (value) + 4, shift)
+#define TEN(character, value, shift) FIVE(character, value, shift), FIVE((character) + 5, (value) + 5, shift)
+#define LETTERS(character, value, shift)                                      \
+    TEN(character, value, shift), TEN((character) + 10, (value) + 10, shift), \
+        FIVE((character) + 20, (value) + 20, shift), ONE((character) + 25, (value) + 25, shift)
+#define ALPHABET(shift)                                                                        \
+    LETTERS('A', 0, shift), LETTERS('a', 26, shift), TEN('0', 52, shift), ONE('+', 62, shift), \
+        ONE('/', 63, shift)
 #define VALID 0xf000000u
-#define VALUE(character, value, shift) [character] = (uint32_t)(value) << (shift) | 1u << ((shift) / 6 + 24),
-static const uint32_t first_values[256] = {ALPHABET(VALUE, 18)};
-static const uint32_t second_values[256] = {ALPHABET(VALUE, 12)};
-static const uint32_t third_values[256] = {ALPHABET(VALUE, 6)};
-static const uint32_t fourth_values[256] = {ALPHABET(VALUE, 0)};
+static const uint32_t first_values[256] = {ALPHABET(18)};
+static const uint32_t second_values[256] = {ALPHABET(12)};
+static const uint32_t third_values[256] = {ALPHABET(6)};
+static const uint32_t fourth_values[256] = {ALPHABET(0)};
 
 /* The same as encoding wants it: all pairs of characters in order, so that twelve bits find theirs at twice
  * their value. */

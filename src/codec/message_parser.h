@@ -30,8 +30,7 @@ void px_message_parser_feed(px_message_parser *parser, uint8_t *bytes, size_t si
 
 /* Hands out the next whole line, mutable, valid until the next call.
  * Errors   PX_ERR_MORE      feed it more: all input is consumed.
- *          PX_ERR_NO_SPACE  the unfinished line needs more than space_bytes: grow to px_message_parser_needs,
- *                           and ask again.
+ *          PX_ERR_NO_SPACE  the unfinished line does not fit: give it px_message_parser_needs, and ask again.
  *          PX_ERR_OVERSIZE  a line is longer than line_bytes_max: the connection is to be closed. */
 PX_MUST_USE px_err px_message_parser_next(px_message_parser *parser, uint8_t **line, size_t *size_bytes);
 

@@ -3,6 +3,8 @@
  * Meaning    The tables that wire_priv.h describes; docs/wire-format.md is their text. Fields are written in
  *            this order and may be read in any. */
 // SPDX-License-Identifier: Apache-2.0
+#include "codec/wire.h"
+
 #include "codec/wire_priv.h"
 
 #define FIELD(field_name, field_value, member)                                            \

@@ -1,8 +1,9 @@
 /* codec_bench.c - how fast messages become JSON and JSON becomes messages.
  *
- * Meaning    Each row is the best of many rounds, in megabytes of payload a second and microseconds a message.
- *            Decoding counts the copy into the buffer it destroys, as receiving does. The last rows weigh the
- *            form that spec.md leaves open: a batch as one base64 blob, or each payload as a string of its own.
+ * Meaning    Each row is the best of many rounds, in megabytes of payload a second and microseconds a
+ *            message. Decoding counts the copy into the buffer it destroys, as receiving does. The last rows
+ *            weigh the form that spec.md leaves open: a batch as one base64 blob, or each payload as a string
+ *            of its own.
  * Usage      test/bench/run-codec builds and runs it. */
 // SPDX-License-Identifier: Apache-2.0
 #include "codec/base64.h"

@@ -1,8 +1,8 @@
 /* fuzz_json.c - our reader of JSON takes what jansson takes, and reads the same from it.
  *
- * Meaning    Where the two may differ is listed in `is_comparable`: depth, numbers too large for jansson, zero
- *            bytes in keys, and a zero byte in the text, which jansson swallows behind a number. What our
- *            writer makes of each string must come back from both. */
+ * Meaning    Where the two may differ is listed in `is_comparable`: depth, numbers too large for jansson,
+ *            zero bytes in keys, and a zero byte in the text, which jansson swallows behind a number. What
+ *            our writer makes of each string must come back from both. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/assert.h"
 #include "codec/json.h"

@@ -1,8 +1,8 @@
 /* fuzz_parser.c - any cuts of a stream give the lines that the whole stream holds.
  *
- * Meaning    The first two bytes of the input choose the cuts and the limit, the rest is the stream. A second,
- *            slow way to find the lines says what has to come. Lines are written over when they were compared,
- *            as decoding does. */
+ * Meaning    The first two bytes of the input choose the cuts and the limit, the rest is the stream. A
+ *            second, slow way to find the lines says what has to come. Lines are written over when they were
+ *            compared, as decoding does. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/assert.h"
 #include "base/prng.h"

@@ -1,7 +1,7 @@
 /* fuzz_wire.c - a line that is a message is written and read again as the same message.
  *
- * Meaning    Decode, encode, decode, encode: both texts are equal. Everything that a decoded message points to is
- *            walked, so that a sanitizer sees a body that is not what it says. */
+ * Meaning    Decode, encode, decode, encode: both texts are equal. Everything that a decoded message points
+ *            to is walked, so that a sanitizer sees a body that is not what it says. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/assert.h"
 #include "codec/wire.h"

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # make_corpus.py - writes the starting inputs of the fuzz targets from the wire format's page.
 #
-# Meaning    The page's examples are kept true by a test, so its lines are good inputs: for wire each line, for
-#            parser streams of them, for batch their bodies, for json whatever lies near the edges of JSON.
+# Meaning    The examples of the page are kept true by a test, so its lines are good inputs: for wire each
+#            line, for parser streams of them, for batch their bodies, for json whatever lies near the edges
+#            of JSON.
 # Usage      test/fuzz/make_corpus.py     after a change of the format; writes test/fuzz/corpus/
 # SPDX-License-Identifier: Apache-2.0
 import base64
@@ -64,7 +65,8 @@ def main():
     for line in lines:
         message = json.loads(line)
         write("wire", message["type"] + ".json", line.encode())
-        write("wire", message["type"] + "_sorted.json", json.dumps(message, sort_keys=True, indent=1).encode())
+        as_others_write = json.dumps(message, sort_keys=True, indent=1)
+        write("wire", message["type"] + "_sorted.json", as_others_write.encode())
         write("json", "message_" + message["type"] + ".json", line.encode())
         for name, body in bodies_of(message):
             write("batch", name, body)

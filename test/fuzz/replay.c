@@ -1,8 +1,9 @@
 /* replay.c - runs a fuzz target without a fuzzer: over files that once mattered, and over mutations of them.
  *
- * Meaning    Each path is a file, or a folder of files; each file is one test, told as a line of TAP. Then some
- *            thousands of mutations of those files run as one more test; equal seeds give equal mutations, on
- *            any machine. The target aborts on what must not be, so that the last line names the input.
+ * Meaning    Each path is a file, or a folder of files; each file is one test, told as a line of TAP. Then
+ *            some thousands of mutations of those files run as one more test; equal seeds give equal
+ *            mutations, on any machine. The target aborts on what must not be, so that the last line names
+ *            the input.
  * Usage      fuzz_x PATH... [--iterations N] [--seed S]
  * Not here   Finding new inputs by coverage: `make fuzz`. */
 // SPDX-License-Identifier: Apache-2.0

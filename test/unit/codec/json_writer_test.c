@@ -52,11 +52,12 @@ static void write_all(px_json_writer *writer)
     px_json_write_line_end(writer, "\r\n");
 }
 
-#define ALL_TEXT                                                                                                   \
-    "{\"numbers\":[0,18446744073709551615,-1,-9223372036854775808,9223372036854775807],"                           \
-    "\"words\":[true,false,null],\"text\":\"a\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\xc3\xa9\",\"empty\":\"\"," \
-    "\"bytes\":\"Zm9vYg==\",\"id\":\"00000000000000ab\",\"hash\":\"00000000000000010000000000000002\","            \
-    "\"tag\":{\"x\":[]},\"none\":[]}\r\n"
+static const char all_text[] =
+    "{\"numbers\":[0,18446744073709551615,-1,-9223372036854775808,9223372036854775807],"
+    "\"words\":[true,false,null],"
+    "\"text\":\"a\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\xc3\xa9\",\"empty\":\"\","
+    "\"bytes\":\"Zm9vYg==\",\"id\":\"00000000000000ab\","
+    "\"hash\":\"00000000000000010000000000000002\",\"tag\":{\"x\":[]},\"none\":[]}\r\n";
 
 static void writer__writes_everything_with_its_commas(void **state)
 {
@@ -65,18 +66,18 @@ static void writer__writes_everything_with_its_commas(void **state)
     px_json_writer writer;
     px_json_writer_init(&writer, space, sizeof space);
     write_all(&writer);
-    assert_written(&writer, ALL_TEXT);
+    assert_written(&writer, all_text);
 }
 
 static void writer__in_any_smaller_space_turns_full_and_stays_inside(void **state)
 {
     (void)state;
-    for (size_t space_bytes = 0; space_bytes <= sizeof ALL_TEXT - 1; space_bytes++) {
+    for (size_t space_bytes = 0; space_bytes <= sizeof all_text - 1; space_bytes++) {
         uint8_t *const space = malloc(space_bytes);
         px_json_writer writer;
         px_json_writer_init(&writer, space, space_bytes);
         write_all(&writer);
-        assert_int_equal(writer.is_full, space_bytes < sizeof ALL_TEXT - 1);
+        assert_int_equal(writer.is_full, space_bytes < sizeof all_text - 1);
         free(space);
     }
 }

@@ -20,7 +20,8 @@ typedef struct {
     size_t bytes;
 } line_taker;
 
-/* Gives it bytes in a block of their size, and takes all lines; they are compared with `lines` and written over. */
+/* Gives it bytes in a block of their size, and takes all lines; they are compared with `lines` and written
+ * over. */
 static px_err take_lines(line_taker *taker, const char *bytes, size_t size_bytes)
 {
     uint8_t *const copy = exact_copy(bytes, size_bytes);
@@ -111,7 +112,8 @@ static void parser__an_unfinished_line_waits_for_its_end(void **state)
     free(taker.parser.space);
 }
 
-/* A line of exactly the limit passes; one byte more is refused, whether its end has come or not, however it comes. */
+/* A line of exactly the limit passes; one byte more is refused, whether its end has come or not, however it
+ * comes. */
 static void parser__a_line_over_the_limit_is_refused(void **state)
 {
     (void)state;

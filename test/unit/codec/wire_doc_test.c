@@ -1,7 +1,8 @@
 /* wire_doc_test.c - docs/wire-format.md shows each type as the encoder writes it.
  *
- * Meaning    The examples in the document are lines of their own. `wire_doc_test --print` prints what they have
- *            to be. The document is found from the top of the tree, where make runs tests, or by PX_DOCS. */
+ * Meaning    The examples in the document are lines of their own. `wire_doc_test --print` prints what they
+ *            have to be. The document is found from the top of the tree, where make runs tests, or by
+ *            PX_DOCS. */
 // SPDX-License-Identifier: Apache-2.0
 #include "codec/wire.h"
 

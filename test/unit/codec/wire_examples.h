@@ -18,7 +18,8 @@ px_wire wire_example(uint32_t place);
 /* The whole line of a message in a heap block of its size, without the line end; the caller frees it. */
 uint8_t *wire_line(const px_wire *wire, size_t *size_bytes);
 
-/* Decodes a copy of a line that ends where its heap block ends. *wire borrows the block until the next call. */
+/* Decodes a copy of a line that ends where its heap block ends. *wire borrows the block until the next call.
+ * */
 px_err wire_decode_copy(const void *line, size_t size_bytes, px_wire *wire);
 
 /* The same of a string; true where it is refused. */

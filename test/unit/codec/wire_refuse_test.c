@@ -53,7 +53,8 @@ static void refuse__cut_short_anywhere(void **state)
     }
 }
 
-/* Calls `change` for each field of the message and of the objects in it; each changed message must be refused. */
+/* Calls `change` for each field of the message and of the objects in it; each changed message must be
+ * refused. */
 static void refuse_each_field(void (*change)(json_t *parent, const char *key))
 {
     static const char *const inside[] = {"", "state", "remembered", "members", "slots"};
@@ -414,7 +415,8 @@ static void refuse__a_forward_of_what_another_node_took(void **state)
     assert_int_equal(decode_with(forward, "origin", json_integer(PX_MEMBERS_MAX)), PX_ERR_MALFORMED);
 }
 
-/* Whatever bytes change, decoding reads nothing outside, and what it takes can be written again and taken again. */
+/* Whatever bytes change, decoding reads nothing outside, and what it takes can be written again and taken
+ * again. */
 static void refuse__or_take_changed_lines_but_never_stray(void **state)
 {
     (void)state;

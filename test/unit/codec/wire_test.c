@@ -45,7 +45,8 @@ static bool are_states_equal(const px_node_state *a, const px_node_state *b)
            px_hash_equal(a->chosen_chain, b->chosen_chain);
 }
 
-/* The fields of a core's messages that the table does not name stay zero; those that it names are the sender's. */
+/* The fields of a core's messages that the table does not name stay zero; those that it names are the
+ * sender's. */
 static void wire__a_cores_message_has_the_fields_it_was_sent_with(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-/* entry_test.c - the chain hash is part of the formats of log and wire: it covers every field and never changes. */
+/* entry_test.c - the chain hash is part of the formats of log and wire: it covers every field and never
+ * changes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "paxos/entry.h"
 
