@@ -5,8 +5,8 @@
  *            (a message larger than the FIFO goes in parts). What is left unread says what was taken, and the
  *            durable cursor follows that, never what was written. A reader that leaves inside a message has
  *            what is left thrown away: the next one starts with the first message not wholly taken. One that
- *            leaves between two messages changes nothing. A reader's coming makes no event, and neither does
- *            its taking: while there is a reason to look, a tick looks, at most a few dozen times a second.
+ *            leaves between two messages changes nothing. What a reader takes makes no event, and its coming
+ *            not on every system: while there is a reason to look, a tick looks, ever more seldom.
  * Holds      taken + messages in the ledger + 1 = the walk's next message. The formatted bytes `start` to
  *            `end` are those of the ledger's last messages that no write has taken yet.
  * Source     spec.md §4 (out).
@@ -30,6 +30,8 @@
 #define TICK_US_MAX 20000u
 /* To learn what was taken, when nothing waits to be written. */
 #define LOOK_US_MAX 200000u
+/* Where a reader that comes is heard. */
+#define HEARD_US_MAX 500000u
 #define RETRY_US 1000000u
 /* Tries to find a moment in which nobody reads; somebody reads, then. */
 #define LOOKS_MAX 3u
@@ -257,6 +259,8 @@ static void arrange(px_out_pipe *pipe)
     }
     if (pipe->tick.is_started) return;
     uint64_t wait_us_max = is_waiting || pipe->is_stopping ? TICK_US_MAX : LOOK_US_MAX;
+    const bool is_heard = pipe->env->streams->hears_readers(pipe->env->streams, pipe->stream);
+    if (pipe->is_gone && is_heard && !pipe->must_renew && !pipe->is_stopping) wait_us_max = HEARD_US_MAX;
     if (pipe->is_failing) wait_us_max = RETRY_US;
     const uint64_t wait_us = pipe->wait_us < wait_us_max ? pipe->wait_us : wait_us_max;
     pipe->wait_us = wait_us * 2;
@@ -298,10 +302,9 @@ static void pump(px_out_pipe *pipe)
 static void on_ready(px_stream_events *events, uint32_t ready)
 {
     px_out_pipe *pipe = PX_OWNER_OF(events, px_out_pipe, stream_events);
-    if (!(ready & PX_STREAM_GONE)) return;
     /* Whoever reads message by message comes back soon. */
-    if (!pipe->is_gone) look_soon(pipe);
-    pipe->is_gone = true;
+    if ((ready & PX_STREAM_GONE) && !pipe->is_gone) look_soon(pipe);
+    if (ready & PX_STREAM_GONE) pipe->is_gone = true;
     pump(pipe);
 }
 

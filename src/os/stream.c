@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -41,7 +42,9 @@ struct px_stream {
     uint32_t wanted;
     bool is_closed;
     px_stream *next_closed;
-    dev_t device; /* of the file that `path` named when it was opened */
+    px_stream *next_heard; /* of the write ends whose readers are heard coming */
+    int watch;             /* of inotify; -1: not heard */
+    dev_t device;          /* of the file that `path` named when it was opened */
     ino_t inode;
     char path[]; /* FIFOs and listeners */
 };
@@ -50,6 +53,8 @@ struct os_streams {
     px_streams port; /* first, so that a px_streams is its os_streams */
     uv_poll_t poll;
     int epoll;
+    int inotify; /* -1: the system has none left */
+    px_stream *heard;
     bool is_dispatching;
     px_stream *closed; /* freed behind the events */
 };
@@ -114,6 +119,7 @@ static px_err make_stream(os_streams *os, stream_kind kind, int fd, const char *
     made->events = events;
     made->kind = kind;
     made->fd = fd;
+    made->watch = -1;
     made->device = stat.st_dev;
     made->inode = stat.st_ino;
     memcpy(made->path, path, path_bytes);
@@ -135,6 +141,26 @@ static void stream_want(px_streams *streams, px_stream *stream, uint32_t wanted)
     px_assert(err == PX_OK); /* it is registered, and a change takes no memory */
 }
 
+/* An open of a FIFO wakes no epoll, so inotify has to. */
+static void begin_to_hear(os_streams *os, px_stream *stream)
+{
+    if (os->inotify < 0) return;
+    stream->watch = inotify_add_watch(os->inotify, stream->path, IN_OPEN);
+    if (stream->watch < 0) return;
+    stream->next_heard = os->heard;
+    os->heard = stream;
+}
+
+static void end_to_hear(os_streams *os, px_stream *stream)
+{
+    if (stream->watch < 0) return;
+    px_stream **at = &os->heard;
+    while (*at != stream) at = &(*at)->next_heard;
+    *at = stream->next_heard;
+    (void)inotify_rm_watch(os->inotify, stream->watch);
+    stream->watch = -1;
+}
+
 static void remove_socket_file(const px_stream *stream)
 {
     struct sockaddr_un own;
@@ -150,6 +176,7 @@ static void stream_close(px_streams *streams, px_stream *stream)
     os_streams *os = os_of(streams);
     px_assert(!stream->is_closed);
     if (stream->kind == LISTENER) remove_socket_file(stream);
+    end_to_hear(os, stream);
     close(stream->fd); /* leaves the epoll with it: no other descriptor refers to it */
     stream->is_closed = true;
     if (!os->is_dispatching) {
@@ -251,7 +278,9 @@ static px_err open_writer(px_streams *streams, const char *path, px_stream_event
     const px_err err = open_write_end(path, &fd, NULL);
     if (err) return err;
     enlarge(fd);
-    return make_stream(os_of(streams), FIFO_WRITER, fd, path, events, stream);
+    const px_err failed = make_stream(os_of(streams), FIFO_WRITER, fd, path, events, stream);
+    if (!failed) begin_to_hear(os_of(streams), *stream);
+    return failed;
 }
 
 /* Puts a new descriptor in the place of the old one, which it closes. */
@@ -293,7 +322,10 @@ static px_err renew_writer(px_streams *streams, px_stream *stream)
     while (read(reader, left, sizeof left) > 0) continue;
     close(reader);
     enlarge(writer);
-    return replace(streams, stream, writer);
+    end_to_hear(os_of(streams), stream);
+    const px_err failed = replace(streams, stream, writer);
+    begin_to_hear(os_of(streams), stream);
+    return failed;
 }
 
 static bool has_reader(px_streams *streams, px_stream *stream)
@@ -301,6 +333,12 @@ static bool has_reader(px_streams *streams, px_stream *stream)
     (void)streams;
     struct pollfd state = {.fd = stream->fd};
     return poll(&state, 1, 0) == 0 || !(state.revents & POLLERR);
+}
+
+static bool hears_readers(px_streams *streams, px_stream *stream)
+{
+    (void)streams;
+    return stream->watch >= 0;
 }
 
 static size_t unread_bytes(px_streams *streams, px_stream *stream)
@@ -398,6 +436,19 @@ static void tell(px_stream *stream, uint32_t happened)
     if (ready) stream->events->on_ready(stream->events, ready);
 }
 
+static void tell_comers(os_streams *os)
+{
+    _Alignas(struct inotify_event) char space[4096];
+    const ssize_t got = read(os->inotify, space, sizeof space);
+    for (ssize_t at = 0; at < got;) {
+        const struct inotify_event *event = (const struct inotify_event *)(const void *)(space + at);
+        at += (ssize_t)(sizeof *event + event->len);
+        px_stream *stream = os->heard;
+        while (stream && stream->watch != event->wd) stream = stream->next_heard;
+        if (stream) stream->events->on_ready(stream->events, PX_STREAM_COME);
+    }
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     (void)status;
@@ -408,7 +459,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     os->is_dispatching = true;
     for (int i = 0; i < count; i++) {
         px_stream *stream = happened[i].data.ptr;
-        if (!stream->is_closed) tell(stream, happened[i].events);
+        if (!stream)
+            tell_comers(os);
+        else if (!stream->is_closed)
+            tell(stream, happened[i].events);
     }
     os->is_dispatching = false;
     while (os->closed) {
@@ -425,6 +479,7 @@ static const px_streams port_calls = {
     .open_writer = open_writer,
     .renew_writer = renew_writer,
     .has_reader = has_reader,
+    .hears_readers = hears_readers,
     .unread_bytes = unread_bytes,
     .fifo_size = fifo_size,
     .is_current = is_current,
@@ -435,6 +490,16 @@ static const px_streams port_calls = {
     .want = stream_want,
     .close = stream_close,
 };
+
+/* Containers share few instances of it; without one, px looks for readers now and then. */
+static void open_inotify(os_streams *os)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    os->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (os->inotify < 0 || epoll_ctl(os->epoll, EPOLL_CTL_ADD, os->inotify, &event) == 0) return;
+    close(os->inotify);
+    os->inotify = -1;
+}
 
 px_err px_os_streams_open(struct uv_loop_s *loop, px_streams **streams)
 {
@@ -448,6 +513,7 @@ px_err px_os_streams_open(struct uv_loop_s *loop, px_streams **streams)
     os->poll.data = os;
     const int failed = uv_poll_start(&os->poll, UV_READABLE, on_poll);
     px_assert(!failed);
+    open_inotify(os);
     signal(SIGPIPE, SIG_IGN);
     *streams = &os->port;
     return PX_OK;
@@ -462,6 +528,7 @@ fail_epoll:
 static void on_poll_closed(uv_handle_t *handle)
 {
     os_streams *os = handle->data;
+    if (os->inotify >= 0) close(os->inotify);
     close(os->epoll);
     free(os);
 }

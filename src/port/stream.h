@@ -19,6 +19,8 @@
 /* Told once each time, never asked for: a FIFO's last reader has closed, or both directions of a socket are
  * shut. */
 #define PX_STREAM_GONE 4u
+/* Told like that, where the system can: somebody has opened a FIFO whose write end this is. */
+#define PX_STREAM_COME 8u
 
 typedef struct px_stream px_stream;
 typedef struct px_stream_events px_stream_events;
@@ -55,6 +57,8 @@ struct px_streams {
     /* Frees what nobody has taken, and goes on with an empty FIFO. On an error the old one goes on. */
     px_err (*renew_writer)(px_streams *streams, px_stream *stream);
     bool (*has_reader)(px_streams *streams, px_stream *stream);
+    /* Will PX_STREAM_COME be told of it? */
+    bool (*hears_readers)(px_streams *streams, px_stream *stream);
     /* Bytes in the FIFO that nobody has taken; also when the readers have gone. */
     size_t (*unread_bytes)(px_streams *streams, px_stream *stream);
     px_fifo_size (*fifo_size)(px_streams *streams, px_stream *stream);
