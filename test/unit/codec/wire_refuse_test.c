@@ -300,14 +300,19 @@ static void refuse__too_many_members(void **state)
     }
 }
 
-/* Sets one field of a slot of the example of SYNC. */
-static px_err decode_with_slot(size_t slot, const char *key, json_t *value)
+/* Sets one field of a slot of an example. */
+static px_err decode_with_slot_of(px_message_kind kind, size_t slot, const char *key, json_t *value)
 {
-    json_t *const object = example_object(PX_MESSAGE_SYNC - 1);
+    json_t *const object = example_object((uint32_t)kind - 1);
     json_object_set_new(json_array_get(json_object_get(object, "slots"), slot), key, value);
     const px_err err = decode_object(object);
     json_decref(object);
     return err;
+}
+
+static px_err decode_with_slot(size_t slot, const char *key, json_t *value)
+{
+    return decode_with_slot_of(PX_MESSAGE_SYNC, slot, key, value);
 }
 
 static void refuse__slots_and_indexes_that_do_not_follow(void **state)
@@ -337,6 +342,17 @@ static void refuse__bodies_that_are_not_what_their_slot_says(void **state)
     assert_int_equal(decode_with_slot(0, "body", json_string("")), PX_ERR_MALFORMED);
     assert_int_equal(decode_with_slot(0, "body", json_string("AAAA")), PX_ERR_MALFORMED);
     assert_int_equal(decode_with_slot(0, "body", json_string("AAA")), PX_ERR_MALFORMED);
+}
+
+/* Where no other slot contradicts it. */
+static void refuse__numbers_of_a_single_slot(void **state)
+{
+    (void)state;
+    assert_int_equal(decode_with_slot_of(PX_MESSAGE_ACCEPT, 0, "index", json_integer(1)), PX_OK);
+    assert_int_equal(decode_with_slot_of(PX_MESSAGE_ACCEPT, 0, "index", json_integer(0)), PX_ERR_MALFORMED);
+    assert_int_equal(decode_with_slot_of(PX_MESSAGE_ACCEPT, 0, "count", json_integer(1)), PX_ERR_MALFORMED);
+    assert_int_equal(decode_with_slot_of(PX_MESSAGE_ACCEPT, 0, "count", json_integer(3)), PX_ERR_MALFORMED);
+    assert_int_equal(decode_with_slot_of(PX_MESSAGE_ACCEPT, 0, "slot", json_integer(43)), PX_ERR_MALFORMED);
 }
 
 static void refuse__slots_before_the_first(void **state)
@@ -461,6 +477,7 @@ int main(void)
         cmocka_unit_test(refuse__too_many_members),
         cmocka_unit_test(refuse__slots_and_indexes_that_do_not_follow),
         cmocka_unit_test(refuse__bodies_that_are_not_what_their_slot_says),
+        cmocka_unit_test(refuse__numbers_of_a_single_slot),
         cmocka_unit_test(refuse__slots_before_the_first),
         cmocka_unit_test(refuse__an_accept_of_two_slots),
         cmocka_unit_test(refuse__more_slots_than_there_is_room_for),

@@ -113,6 +113,21 @@ static void batch__numbers_that_do_not_agree_are_refused(void **state)
     assert_int_equal(open_with_u32(lengths, UINT32_MAX), PX_ERR_MALFORMED);
 }
 
+/* A length that belongs to no run is room for bytes that nobody would look at. */
+static void batch__a_message_of_no_run_is_refused(void **state)
+{
+    (void)state;
+    uint8_t body[256];
+    const size_t size_bytes = make_batch(body);
+    uint8_t *const payloads = body + px_batch_size_bytes(2, 4, 0);
+    memmove(payloads + PX_LENGTH_BYTES, payloads, 6);
+    px_u32_store(payloads, 0);
+    px_u32_store(body + 4, 5);
+    assert_int_equal(open_copy(body, size_bytes + PX_LENGTH_BYTES), PX_ERR_MALFORMED);
+    px_u32_store(body + PX_BATCH_HEADER_BYTES + PX_RUN_HEADER_BYTES + 16, 2);
+    assert_int_equal(open_copy(body, size_bytes + PX_LENGTH_BYTES), PX_OK);
+}
+
 /* Lengths of u32 whose sum is right modulo 2^32 must not pass. */
 static void batch__lengths_that_wrap_are_refused(void **state)
 {
@@ -279,6 +294,7 @@ int main(void)
         cmocka_unit_test(batch__opens_as_it_was_laid_out),
         cmocka_unit_test(batch__cut_short_anywhere_or_with_a_byte_more_is_refused),
         cmocka_unit_test(batch__numbers_that_do_not_agree_are_refused),
+        cmocka_unit_test(batch__a_message_of_no_run_is_refused),
         cmocka_unit_test(batch__lengths_that_wrap_are_refused),
         cmocka_unit_test(batch__payload_over_the_limit_is_refused),
         cmocka_unit_test(batch__more_runs_than_allowed_are_refused),
