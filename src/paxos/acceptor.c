@@ -1,10 +1,12 @@
 /* acceptor.c - what this node promises and accepts.
  *
- * Meaning    A promise binds the whole log. A synchronisation raises the accepted ballot and replaces the tail in one
- *            record; from then on each slot of that ballot is appended as it comes. Whatever is answered is on disk
- *            first: answers either carry the ticket they wait for, or state only what is durable.
+ * Meaning    A promise binds the whole log. A synchronisation raises the accepted ballot and replaces the
+ *            tail in one record; from then on each slot of that ballot is appended as it comes. Whatever is
+ *            answered is on disk first: answers either carry the ticket they wait for, or state only what is
+ *            durable.
  * Holds      promised never decreases; accepted <= promised; nothing at or below chosen is ever cut.
- * Source     [R2, R3, R5, R6]; Ng, Haridi, Carbone, Omni-Paxos (2023), Sequence Paxos. Refusals wait as promises do.
+ * Source     [R2, R3, R5, R6]; Ng, Haridi, Carbone, Omni-Paxos (2023), Sequence Paxos. Refusals wait as
+ *            promises do.
  * Not here   Choosing ballots (election.c, candidate.c), pieces of the chosen log (catchup.c). */
 // SPDX-License-Identifier: Apache-2.0
 #include "paxos/core_priv.h"
@@ -172,7 +174,7 @@ static bool heed_leader(px_core *core, uint32_t from, px_ballot ballot)
         return false;
     }
     px_peer *peer = &core->peers[from];
-    if (px_ballot_less(peer->leads, ballot)) peer->leads = ballot;
+    if (!px_ballot_less(ballot, peer->leads)) peer->leads = peer->follows = ballot;
     return true;
 }
 

@@ -1,8 +1,8 @@
 /* barrier.c - linearizable indexes.
  *
- * Meaning    A leader answers a reader with its chosen index once a majority has said, to a probe that left after the
- *            reader asked, that it promised nothing above the leader's ballot; and once everything it adopted is
- *            chosen. One probe serves all that wait when it leaves.
+ * Meaning    A leader answers a reader with its chosen index once a majority has said, to a probe that left
+ *            after the reader asked, that it promised nothing above the leader's ballot; and once everything
+ *            it adopted is chosen. One probe serves all that wait when it leaves.
  * Source     [R7]; Ongaro, Consensus (2014), 6.4. */
 // SPDX-License-Identifier: Apache-2.0
 #include "paxos/core_priv.h"

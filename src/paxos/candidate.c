@@ -1,8 +1,9 @@
 /* candidate.c - campaigning: promises, and the log that a new leader must take over.
  *
- * Meaning    A candidate promises its own ballot, durably, before anybody hears of it. From a majority of promises it
- *            adopts the log of the highest (accepted ballot, length): it fetches what it lacks of the chosen part in
- *            pieces, then the whole unchosen rest, which goes with its new ballot in one record.
+ * Meaning    A candidate promises its own ballot, durably, before anybody hears of it. From a majority of
+ *            promises it adopts the log of the highest (accepted ballot, length): it fetches what it lacks of
+ *            the chosen part in pieces, then the whole unchosen rest, which goes with its new ballot in one
+ *            record.
  * Holds      Promises are counted in one ballot only, each member once; the own one when it is durable.
  * Source     [R1, R2, R4, R9]. */
 // SPDX-License-Identifier: Apache-2.0

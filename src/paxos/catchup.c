@@ -1,10 +1,10 @@
 /* catchup.c - the chosen log in pieces, for whoever lags.
  *
- * Meaning    A node that hears of chosen slots it does not have asks one member for the next piece of them, takes it
- *            under its old accepted ballot, and asks again. Streaming brings the rest: it asks only where that does not
- *            come by itself.
- * Holds      At most one question is under way; no further one while much of what came is not on disk. A slot is cut
- *            only where its hash differs from a chosen one's, above what is known chosen.
+ * Meaning    A node that hears of chosen slots it does not have asks one member for the next piece of them,
+ *            takes it under its old accepted ballot, and asks again. Streaming brings the rest: it asks only
+ *            where that does not come by itself.
+ * Holds      At most one question is under way; no further one while much of what came is not on disk. A slot
+ *            is cut only where its hash differs from a chosen one's, above what is known chosen.
  * Source     [R6, R9, R10]. */
 // SPDX-License-Identifier: Apache-2.0
 #include "paxos/core_priv.h"
@@ -25,7 +25,7 @@ void px_catchup_ask(px_core *core, uint32_t leader)
     send_fetch(core, leader);
 }
 
-/* Whom to ask: the leader that is heard, else whoever has the most. */
+/* Whom to ask, of those who answer: the leader, else whoever has the most. */
 static uint32_t pick_source(const px_core *core)
 {
     uint32_t leader = PX_MEMBERS_MAX;
@@ -34,7 +34,7 @@ static uint32_t pick_source(const px_core *core)
     uint32_t source = PX_MEMBERS_MAX;
     for (uint32_t member = 0; member < core->config.member_count; member++) {
         const px_peer *peer = &core->peers[member];
-        if (member == core->config.self || !peer->has_state || peer->differs) continue;
+        if (member == core->config.self || !px_election_is_heard(core, member)) continue;
         if (peer->state.chosen <= core->slots.chosen) continue;
         if (!px_ballot_is_none(ballot) && member == leader) return member;
         if (peer->state.chosen <= most) continue;
@@ -64,6 +64,8 @@ static void consider(px_core *core)
         core->still_round = core->round;
         return;
     }
+    if (core->fetch_from != PX_MEMBERS_MAX && !px_election_is_heard(core, core->fetch_from))
+        core->fetch_from = PX_MEMBERS_MAX;
     if (core->fetch_from != PX_MEMBERS_MAX && core->round - core->fetch_round < core->fetch_wait) return;
     if (core->tickets.size_bytes > PX_PIECES_UNSYNCED_BYTES_MAX || !px_taken_has_room(core)) return;
     if (!core->is_catching_up && is_coming(core, source)) return;
@@ -78,7 +80,8 @@ static void consider(px_core *core)
     send_fetch(core, source);
 }
 
-/* What another node calls chosen is chosen here where the hashes are equal there; where not, it is fetched. [R6] */
+/* What another node calls chosen is chosen here where the hashes are equal there; where not, it is fetched.
+ * [R6] */
 void px_catchup_on_state(px_core *core, uint32_t from)
 {
     const px_node_state *state = &core->peers[from].state;
@@ -143,7 +146,7 @@ static void answer_candidate(px_core *core, uint32_t from, const px_message *mes
     }
     const px_message tail = {.kind = PX_MESSAGE_TAIL,
                              .ballot = message->ballot,
-                             .state = px_core_state_taken(core)};
+                             .state = px_core_state_durable(core)};
     const uint64_t last = PX_MUTANT("r4_tail_ends_at_chosen") && core->slots.chosen > after
                               ? core->slots.chosen
                               : core->slots.taken;

@@ -1,8 +1,8 @@
 /* check.c - what must hold, and what nobody may say.
  *
- * Meaning    Messages are looked at before any role sees them: what cannot be true closes the connection. Chosen hashes
- *            are compared: a node that no majority can agree with stops voting and delivering. px_core_check asserts
- *            every invariant of the core.
+ * Meaning    Messages are looked at before any role sees them: what cannot be true closes the connection.
+ *            Chosen hashes are compared: a node that no majority can agree with stops voting and delivering.
+ *            px_core_check asserts every invariant of the core.
  * Source     [protocol.md §7]. */
 // SPDX-License-Identifier: Apache-2.0
 #include "paxos/core_priv.h"

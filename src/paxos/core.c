@@ -1,12 +1,13 @@
 /* core.c - one input in, effects out.
  *
- * Meaning    Makes a core, gives each input to the role it is for, and ends each step: what became chosen is told to
- *            the shell and to followers, barriers that can be answered are.
+ * Meaning    Makes a core, gives each input to the role it is for, and ends each step: what became chosen is
+ *            told to the shell and to followers, barriers that can be answered are.
  * Source     core.h has the contract. */
 // SPDX-License-Identifier: Apache-2.0
 #include "paxos/core.h"
 
 #include "paxos/core_priv.h"
+#include <stddef.h>
 #include <string.h>
 
 size_t px_core_size_bytes(void)
@@ -20,10 +21,11 @@ px_core *px_core_init(void *memory, const px_core_config *config)
     px_assert(config->self < config->member_count);
     px_assert(config->heartbeat_us > 0);
     px_core *core = memory;
-    memset(core, 0, sizeof *core);
+    memset(core, 0, offsetof(px_core, slots));
     core->config = *config;
     px_prng_init(&core->prng, config->seed);
     px_slots_init(&core->slots);
+    px_tickets_init(&core->tickets, &(px_durable){0});
     px_sessions_init(&core->sessions);
     core->source = PX_MEMBERS_MAX;
     core->fetch_from = PX_MEMBERS_MAX;
@@ -118,6 +120,13 @@ static bool has_state(px_message_kind kind)
            kind != PX_MESSAGE_TAKE_OVER && kind != PX_MESSAGE_PIECE;
 }
 
+/* What was stated is durable, so lower ballots were stated earlier: messages overtake one another. */
+static bool is_older(const px_node_state *state, const px_node_state *than)
+{
+    const int order = px_ballot_compare(state->promised, than->promised);
+    return order < 0 || (order == 0 && px_ballot_less(state->accepted, than->accepted));
+}
+
 /* Notes what the message says of its sender. Returns false where the sender counts for nothing. */
 static bool note_message(px_core *core, uint32_t from, const px_message *message)
 {
@@ -130,7 +139,7 @@ static bool note_message(px_core *core, uint32_t from, const px_message *message
     }
     if (has_state(message->kind)) {
         px_check_state(core, from, &message->state);
-        peer->state = message->state;
+        if (!peer->has_state || !is_older(&message->state, &peer->state)) peer->state = message->state;
         peer->has_state = true;
     }
     return !peer->differs && !core->is_diverged;

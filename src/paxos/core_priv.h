@@ -1,7 +1,8 @@
 /* core_priv.h - what the roles of one core share.
  *
- * Meaning    One px_core is acceptor, proposer, candidate and elector at once; each file of the folder is one of
- *            these roles and works on the px_core it is given. Effects go through px_core_emit and its helpers.
+ * Meaning    One px_core is acceptor, proposer, candidate and elector at once; each file of the folder is one
+ *            of these roles and works on the px_core it is given. Effects go through px_core_emit and its
+ *            helpers.
  * Not here   Anything that other folders may see: core.h. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_PAXOS_CORE_PRIV_H
@@ -14,7 +15,8 @@
 #include "paxos/slots.h"
 #include "paxos/tickets.h"
 
-/* Two rounds: how long an answer or a promise counts, and how long a node waits before it repeats itself. [R13] */
+/* Two rounds: how long an answer or a promise counts, and how long a node waits before it repeats itself.
+ * [R13] */
 #define PX_ROUNDS_HEARD 2u
 /* The unit called election timeout. [R14] */
 #define PX_ROUNDS_ELECTION 3u
@@ -86,11 +88,8 @@ struct px_core {
     px_ballot promised; /* Invariant: >= accepted; never decreases. */
     px_ballot accepted; /* never decreases */
     uint64_t cuts;
-    uint64_t chosen_stated; /* the highest that any record read back stated */
-    uint64_t chosen_told;   /* Invariant: <= slots.chosen. What the shell knows. */
-    px_slots slots;
-    px_sessions sessions;
-    px_tickets tickets;
+    uint64_t chosen_stated;  /* the highest that any record read back stated */
+    uint64_t chosen_told;    /* Invariant: <= slots.chosen. What the shell knows. */
     px_ballot accepted_told; /* the last ACCEPTED sent */
     uint64_t accepted_told_length;
 
@@ -129,7 +128,6 @@ struct px_core {
     uint64_t ask_round; /* when synchronisation was last asked for */
 
     /* barrier.c: barriers first to end - 1; those below probe_end fly with the probe under way */
-    px_waiting_barrier barriers[PX_BARRIERS_MAX];
     uint64_t barrier_first, barrier_probe_end, barrier_end;
     uint64_t probe; /* number of the probe under way or of the last one */
     bool is_probing;
@@ -140,10 +138,16 @@ struct px_core {
     uint32_t violator;
     const char *violation;
     uint64_t differs_slot;
-    px_core_event events[PX_CORE_EVENTS];
     uint64_t event_count;
 
     px_peer peers[PX_MEMBERS_MAX];
+
+    /* What is large and begins empty comes last: it is not cleared. */
+    px_slots slots;
+    px_tickets tickets;
+    px_sessions sessions;
+    px_waiting_barrier barriers[PX_BARRIERS_MAX];
+    px_core_event events[PX_CORE_EVENTS];
 };
 
 /* ---- core.c ---- */
@@ -175,8 +179,8 @@ typedef enum {
 } px_meet;
 /* Are these consecutive entries with sound bodies? */
 bool px_taken_is_sound(const px_log_part *log);
-/* Where the log and a part of another node's meet: *slot is the last slot of the part (or its `after`), at or above
- * chosen, up to which both are the same. */
+/* Where the log and a part of another node's meet: *slot is the last slot of the part (or its `after`), at or
+ * above chosen, up to which both are the same. */
 px_meet px_taken_meet(const px_core *core, const px_log_part *log, uint64_t *slot);
 /* The rest of a part behind one of its slots. */
 px_log_part px_taken_part_behind(const px_log_part *log, uint64_t slot);
@@ -184,11 +188,13 @@ static inline uint64_t px_part_end(const px_log_part *log)
 {
     return log->after + log->count;
 }
-/* Would what is not chosen fit the window with this part taken behind log->after, where `chosen` is chosen? */
+/* Would what is not chosen fit the window with this part taken behind log->after, where `chosen` is chosen?
+ */
 bool px_taken_fits(const px_core *core, const px_log_part *log, uint64_t chosen);
 /* Is there room for more records, and is the disk keeping up? */
 bool px_taken_has_room(const px_core *core);
-/* Cuts (CUT, SPLICE), appends, and hands the record over; slots up to `chosen` become chosen as they are taken. */
+/* Cuts (CUT, SPLICE), appends, and hands the record over; slots up to `chosen` become chosen as they are
+ * taken. */
 void px_taken_store(px_core *core, px_record_kind kind, const px_log_part *log, uint64_t chosen);
 /* Hands over a promise. */
 px_ticket px_taken_store_promise(px_core *core);

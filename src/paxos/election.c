@@ -1,12 +1,12 @@
 /* election.c - who leads: heartbeats in rounds, and quorum connectivity.
  *
- * Meaning    Each round every node asks all others; an answer proves the link both ways and says whether its sender is
- *            served by a leader. A node campaigns only where a majority answered, nobody serves it and nobody who
- *            answered is served. A leader that a majority no longer hears steps down.
- *            An answer counts in its round and in the next, for everything alike.
+ * Meaning    Each round every node asks all others; an answer proves the link both ways and says whether its
+ *            sender is served by a leader. A node campaigns only where a majority answered, nobody serves it
+ *            and nobody who answered is served. A leader that a majority no longer hears steps down. An
+ *            answer counts in its round and in the next, for everything alike.
  * Holds      Safety does not depend on anything here.
- * Source     [R13, R14]; Ng, Haridi, Carbone, Omni-Paxos (2023), ballot leader election. Deviation: answers count for
- *            two rounds, so that one late answer does not cost a leader. */
+ * Source     [R13, R14]; Ng, Haridi, Carbone, Omni-Paxos (2023), ballot leader election. Deviation: answers
+ *            count for two rounds, so that one late answer does not cost a leader. */
 // SPDX-License-Identifier: Apache-2.0
 #include "paxos/core_priv.h"
 
@@ -54,6 +54,7 @@ px_ballot px_election_leader_heard(const px_core *core, uint32_t *member)
     for (uint32_t i = 0; i < core->config.member_count; i++) {
         const px_ballot leads = core->peers[i].leads;
         if (!px_election_is_heard(core, i) || px_ballot_is_none(leads)) continue;
+        if (!px_ballot_equal(core->peers[i].follows, leads)) continue; /* it still adopts */
         if (px_ballot_less(leads, core->promised) || !px_ballot_less(leader, leads)) continue;
         leader = leads;
         *member = i;
@@ -193,7 +194,10 @@ void px_election_on_heartbeat(px_core *core, uint32_t from, const px_message *me
         .disk = core->disk,
     };
     if (px_election_leads(core)) heard.leads = core->ballot;
-    heard.follows = px_election_leads(core) ? core->ballot : px_election_leader_heard(core, &leader);
+    if (core->phase == PX_PHASE_LEADING)
+        heard.follows = core->ballot;
+    else if (core->phase != PX_PHASE_ADOPTING)
+        heard.follows = px_election_leader_heard(core, &leader);
     px_core_send(core, 1u << from, px_now(), &heard);
 }
 
@@ -218,7 +222,7 @@ void px_election_on_take_over(px_core *core, uint32_t from, const px_message *me
 {
     px_peer *peer = &core->peers[from];
     if (!core->is_voting || !px_ballot_equal(core->promised, message->ballot)) return;
-    if (px_ballot_equal(peer->leads, message->ballot)) peer->leads = (px_ballot){0, 0, 0};
+    if (px_ballot_equal(peer->leads, message->ballot)) peer->leads = peer->follows = (px_ballot){0, 0, 0};
     const px_census census = take_census(core);
     if (core->phase != PX_PHASE_FOLLOWER || census.heard < px_core_majority(core)) return;
     if (core->disk == PX_DISK_OVERDUE) return;

@@ -67,8 +67,8 @@ typedef struct {
     px_log_part log;
     uint64_t round; /* the asker's heartbeat round */
     uint64_t probe;
-    px_ballot leads;   /* ballot the sender leads, or none */
-    px_ballot follows; /* ballot of the leader that the sender hears, or none; leads where it leads itself */
+    px_ballot leads;   /* ballot the sender leads, adopting included, or none */
+    px_ballot follows; /* of the leader that the sender hears; of its own where it proposes; or none */
     bool served;       /* [R13] */
     px_disk_health disk;
 } px_message;

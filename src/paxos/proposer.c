@@ -1,10 +1,10 @@
 /* proposer.c - leading: synchronising followers, streaming slots to them, and counting what they accepted.
  *
- * Meaning    Leading begins with one record that makes the adopted log this ballot's. Followers are synchronised from
- *            the slot that they know chosen, then get each new slot as it is proposed, in parallel with the own write.
- *            What a majority has on disk in this ballot is chosen.
- * Holds      Only lengths stated under this ballot, by a member that had promised nothing above it, are counted; the
- *            own one is what is durable here.
+ * Meaning    Leading begins with one record that makes the adopted log this ballot's. Followers are
+ *            synchronised from the slot that they know chosen, then get each new slot as it is proposed, in
+ *            parallel with the own write. What a majority has on disk in this ballot is chosen.
+ * Holds      Only lengths stated under this ballot, by a member that had promised nothing above it, are
+ *            counted; the own one is what is durable here.
  * Source     [R1, R4, R5, R6, R8, R9, R14].
  * Not here   Gathering the promises (candidate.c). */
 // SPDX-License-Identifier: Apache-2.0
@@ -44,8 +44,8 @@ static void count_chosen(px_core *core)
     if (core->is_handing_over) try_hand_over(core);
 }
 
-/* A length counts where promised and accepted are both this ballot: slots that came as pieces, under an old accepted
- * ballot and a newer promise, are not acceptances. [R1, R6] */
+/* A length counts where promised and accepted are both this ballot: slots that came as pieces, under an old
+ * accepted ballot and a newer promise, are not acceptances. [R1, R6] */
 void px_proposer_count(px_core *core, uint32_t from)
 {
     if (core->phase != PX_PHASE_LEADING) return;

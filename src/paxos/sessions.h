@@ -1,10 +1,10 @@
 /* sessions.h - the sessions that the log has open or remembers.
  *
- * Meaning    The table follows the log as taken, slot by slot; a journal of what the unchosen slots changed takes it
- *            back where a tail is cut. The same rows also say how things stood as of the last chosen slot. [R11]
- *            A full table makes room for an opening by the log's order alone: the longest fenced session goes first
- *            (one fenced a window ago, so that every node knows its fencing chosen), then the client's session that
- *            was used longest ago. Sessions of members never expire.
+ * Meaning    The table follows the log as taken, slot by slot; a journal of what the unchosen slots changed
+ *            takes it back where a tail is cut. The same rows also say how things stood as of the last chosen
+ *            slot. [R11] A full table makes room for an opening by the log's order alone: the longest fenced
+ *            session goes first (one fenced a window ago, so that every node knows its fencing chosen), then
+ *            the client's session that was used longest ago. Sessions of members never expire.
  * Holds      The table is a function of the log prefix: equal prefixes, equal tables, on every node.
  * Source     protocol.md [R11, R12]. */
 // SPDX-License-Identifier: Apache-2.0
@@ -24,13 +24,12 @@ _Static_assert(PX_SESSION_BUCKETS >= PX_SESSION_ROWS, "chains stay short");
 #define PX_OPENERS_MAX 64u
 
 typedef struct {
-    uint64_t holder;       /* slot that opened it; 0: this row is free */
-    uint64_t next;         /* as taken */
-    uint64_t next_chosen;  /* Invariant: next_chosen <= next. */
-    uint64_t fenced_slot;  /* 0: not fenced */
-    uint64_t dropped_slot; /* 0: not dropped; else the unchosen opening that took its place */
-    uint64_t
-        former_holder; /* session of the same name before it, in row `former`, if that row still is that one */
+    uint64_t holder;        /* slot that opened it; 0: this row is free */
+    uint64_t next;          /* as taken */
+    uint64_t next_chosen;   /* Invariant: next_chosen <= next. */
+    uint64_t fenced_slot;   /* 0: not fenced */
+    uint64_t dropped_slot;  /* 0: not dropped; else the unchosen opening that took its place */
+    uint64_t former_holder; /* session of that name before it, in row `former` while that is it */
     uint64_t name_hash;
     px_opener opener;
     uint32_t former;

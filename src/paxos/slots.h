@@ -1,7 +1,7 @@
 /* slots.h - the newest slots of the log as taken: their numbers and hashes, without bodies.
  *
- * Meaning    A ring of PX_SLOTS_KEPT slots, chosen or not. It answers what the log looks like at a slot: chain
- *            hash, next index, stamp, and how many bytes and changes of sessions lie between two slots.
+ * Meaning    A ring of PX_SLOTS_KEPT slots, chosen or not. It answers what the log looks like at a slot:
+ *            chain hash, next index, stamp, and how many bytes and changes of sessions lie between two slots.
  * Holds      Slots are consecutive, first to taken; slot 0 is always known. What is not chosen is always
  *            remembered. */
 // SPDX-License-Identifier: Apache-2.0

@@ -1,8 +1,9 @@
 /* taken.c - the log as taken: what every role cuts, appends to and calls chosen.
  *
- * Meaning    Slots and sessions change here together, and every change of the log is handed to the disk as one record.
- * Holds      taken - chosen <= PX_WINDOW_SLOTS, now and when the records are read back: each states what was known
- *            chosen when it was made.
+ * Meaning    Slots and sessions change here together, and every change of the log is handed to the disk as
+ *            one record.
+ * Holds      taken - chosen <= PX_WINDOW_SLOTS, now and when the records are read back: each states what was
+ *            known chosen when it was made.
  * Source     [R2, R5, R9, R11]. */
 // SPDX-License-Identifier: Apache-2.0
 #include "paxos/core_priv.h"

@@ -1,7 +1,7 @@
 /* tickets.h - what each record handed to the log makes durable.
  *
- * Meaning    Every STORE has a ticket, rising by one. For each that is not yet stored this remembers the state that
- *            is on disk once it is; so whatever is stated to others can be what is durable. [R2]
+ * Meaning    Every STORE has a ticket, rising by one. For each that is not yet stored this remembers the
+ *            state that is on disk once it is; so whatever is stated to others can be what is durable. [R2]
  * Holds      Tickets outstanding are consecutive: stored + 1 to last. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_PAXOS_TICKETS_H

@@ -187,6 +187,7 @@ static void harden(cluster_node *node, size_t count)
 {
     for (size_t i = 0; i < count; i++) push_record(&node->disk, &node->staged.items[i]);
     node->staged.count -= count;
+    if (node->staged.count == 0) return;
     memmove(node->staged.items, node->staged.items + count, node->staged.count * sizeof *node->staged.items);
 }
 
@@ -398,6 +399,13 @@ void cluster_crash(px_cluster *cluster, uint32_t place)
     }
 }
 
+void cluster_write_promise(px_cluster *cluster, uint32_t place, px_ballot promised)
+{
+    px_assert(!cluster->nodes[place].is_up);
+    const px_record record = {.kind = PX_RECORD_PROMISE, .promised = promised};
+    push_record(&cluster->nodes[place].disk, &record);
+}
+
 void cluster_start(px_cluster *cluster, uint32_t place)
 {
     cluster_node *node = &cluster->nodes[place];
@@ -485,7 +493,8 @@ static void deliver(px_cluster *cluster, cluster_event *event)
     free(event->entries);
 }
 
-/* The next moment at which something happens; *ticking is the node whose round ends then, or PX_MEMBERS_MAX. */
+/* The next moment at which something happens; *ticking is the node whose round ends then, or PX_MEMBERS_MAX.
+ */
 static uint64_t next_us(const px_cluster *cluster, uint32_t *ticking)
 {
     uint64_t at_us = cluster->event_count ? cluster->events[0].at_us : UINT64_MAX;
@@ -559,7 +568,8 @@ static bool propose_opening(px_cluster *cluster, uint32_t place, const cluster_c
     return true;
 }
 
-/* One run of a client: what it believes to be next is asked of the chosen log of any node, so it is often old. */
+/* One run of a client: what it believes to be next is asked of the chosen log of any node, so it is often
+ * old. */
 static bool fill_run(px_cluster *cluster, uint32_t place, uint32_t client, px_run *run)
 {
     const cluster_node *asked = &cluster->nodes[below(cluster, cluster->config.member_count)];

@@ -1,12 +1,14 @@
 /* cluster.h - several cores over a made-up network and made-up disks, for tests of the core alone.
  *
- * Meaning    Time is simulated and every choice comes from a seed. The network delays, reorders, repeats and loses
- *            messages and cuts links one way; disks take their time, and a crash keeps any prefix of what was under way.
- * Holds      After every step: px_core_check; chosen slots are equal everywhere and were on a majority's disks when they
- *            were first called chosen; each session's messages are chosen once, in order, without a gap. */
+ * Meaning    Time is simulated and every choice comes from a seed. The network delays, reorders, repeats and
+ *            loses messages and cuts links one way; disks take their time, and a crash keeps any prefix of
+ *            what was under way.
+ * Holds      After every step: px_core_check; chosen slots are equal everywhere and were on a majority's
+ *            disks when they were first called chosen; each session's messages are chosen once, in order,
+ *            without a gap. */
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PX_UNIT_PAXOS_CLUSTER_H
-#define PX_UNIT_PAXOS_CLUSTER_H
+#ifndef PX_TEST_UNIT_PAXOS_CLUSTER_H
+#define PX_TEST_UNIT_PAXOS_CLUSTER_H
 
 #include "base/prng.h"
 #include "paxos/core.h"
@@ -92,6 +94,8 @@ void cluster_run(px_cluster *cluster, uint64_t for_us);
 /* Runs until `is_done` says so; false where it has not after `for_us`. */
 bool cluster_run_until(px_cluster *cluster, uint64_t for_us, bool (*is_done)(px_cluster *cluster));
 void cluster_crash(px_cluster *cluster, uint32_t node);
+/* Puts a promise on the disk of a node that is down. */
+void cluster_write_promise(px_cluster *cluster, uint32_t node, px_ballot promised);
 void cluster_start(px_cluster *cluster, uint32_t node);
 /* Cuts or mends one direction; both nodes hear of the link where they can know. */
 void cluster_reach(px_cluster *cluster, uint32_t from, uint32_t to, bool can_reach);

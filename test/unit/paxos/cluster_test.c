@@ -62,41 +62,59 @@ static void cluster__of_three_and_five_elects_within_four_rounds_and_chooses(voi
     }
 }
 
+static void start_all(px_cluster *cluster)
+{
+    for (uint32_t i = 0; i < cluster->config.member_count; i++)
+        if (!cluster->nodes[i].is_up) cluster_start(cluster, i);
+}
+
+static void reach_all(px_cluster *cluster)
+{
+    const uint32_t count = cluster->config.member_count;
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t k = 0; k < count; k++)
+            if (i != k) cluster_reach(cluster, i, k, true);
+}
+
 /* One random fault, or its end. */
 static void disturb(px_cluster *cluster)
 {
     const uint32_t count = cluster->config.member_count;
     const uint32_t a = (uint32_t)px_prng_below(&cluster->prng, count);
     const uint32_t b = (uint32_t)px_prng_below(&cluster->prng, count);
-    switch (px_prng_below(&cluster->prng, 8)) {
-    case 0:
-    case 1:
-        if (cluster->nodes[a].is_up)
-            cluster_crash(cluster, a);
-        else
-            cluster_start(cluster, a);
+    const uint32_t leader = cluster_leader(cluster);
+    px_input transfer = {.kind = PX_IN_TRANSFER, .transfer = PX_MEMBERS_MAX};
+    switch (px_prng_below(&cluster->prng, 12)) {
+    case 0: /* all at once */
+        for (uint32_t i = 0; i < count; i++)
+            if (cluster->nodes[i].is_up) cluster_crash(cluster, i);
+        start_all(cluster);
         break;
+    case 1:
     case 2:
-        if (!cluster->nodes[a].is_up) cluster_start(cluster, a);
+        if (cluster->nodes[a].is_up) cluster_crash(cluster, a);
         break;
     case 3:
-    case 4:
-        if (a != b) cluster_reach(cluster, a, b, !cluster->can_reach[a][b]);
+        if (leader < count) cluster_crash(cluster, leader);
+        if (leader < count && a % 2) cluster_start(cluster, leader);
         break;
+    case 4:
     case 5:
-        for (uint32_t i = 0; i < count; i++)
-            if (i != a) cluster_reach(cluster, a, i, false);
+        if (a != b) cluster_reach(cluster, a, b, false);
         break;
     case 6:
-        for (uint32_t i = 0; i < count; i++)
-            for (uint32_t k = 0; k < count; k++)
-                if (i != k) cluster_reach(cluster, i, k, true);
+        for (uint32_t i = 0; i < count && leader < count; i++)
+            if (i != leader) cluster_reach(cluster, leader, i, i % 2);
         break;
     case 7:
-        if (cluster->nodes[a].is_up) {
-            px_input input = {.kind = PX_IN_TRANSFER, .transfer = PX_MEMBERS_MAX};
-            cluster_step(cluster, a, &input);
-        }
+        if (cluster->nodes[a].is_up) cluster_step(cluster, a, &transfer);
+        break;
+    case 8:
+    case 9: start_all(cluster); break;
+    case 10: reach_all(cluster); break;
+    case 11:
+        start_all(cluster);
+        reach_all(cluster);
         break;
     }
 }
@@ -106,15 +124,20 @@ static void run_storm(uint32_t members, uint64_t seed)
     cluster_config config = calm_config(members, seed);
     config.loss_percent = (uint32_t)(seed % 4) * 10;
     config.repeat_percent = 10;
-    config.delay_us_max = 1000 + 20000 * (seed % 5);
-    config.sync_us_max = 1000 + 60000 * (seed % 3);
+    config.delay_us_max = 1000 + 20000 * (seed / 2 % 5);
+    config.sync_us_max = 1000 + 100000 * (seed / 4 % 4);
+    const uint64_t pause_us = 30000 * (1 + seed / 8 % 4);
     px_cluster *cluster = cluster_open(&config);
-    for (uint32_t i = 0; i < 60; i++) {
-        run_under_load(cluster, 150000 + px_prng_below(&cluster->prng, 200000), 7000);
+    for (uint32_t i = 0; i < 100; i++) {
+        run_under_load(cluster, pause_us + px_prng_below(&cluster->prng, 2 * pause_us), 7000);
         disturb(cluster);
     }
     cluster_heal(cluster);
     const bool is_converged = cluster_run_until(cluster, 30 * (uint64_t)SECOND_US, cluster_is_converged);
+    if (getenv("PX_STORY"))
+        print_message("seed %llu: %zu slots of %llu proposals, %llu messages\n", (unsigned long long)seed,
+                      cluster->chosen_count, (unsigned long long)cluster->proposals,
+                      (unsigned long long)cluster->messages_sent);
     if (!is_converged)
         print_message("seed %llu of %u members does not converge\n", (unsigned long long)seed, members);
     assert_true(is_converged);
