@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <uv.h>
 
+/* Handles that are closed go within a turn or two. */
+#define CLOSING_TURNS 16u
+
 struct px_loop {
     uv_loop_t uv;
     uv_poll_t timerfd;
@@ -73,16 +76,24 @@ fail_loop:
     return err;
 }
 
+static void check_is_closing(uv_handle_t *handle, void *context)
+{
+    (void)context;
+    px_assert(uv_is_closing(handle));
+}
+
 void px_loop_close(px_loop *loop)
 {
     if (!loop) return;
     uv_close((uv_handle_t *)&loop->timerfd, NULL);
     uv_close((uv_handle_t *)&loop->check, NULL);
-    (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
-    const int left_open = uv_loop_close(&loop->uv);
-    px_assert(!left_open);
+    uv_walk(&loop->uv, check_is_closing, NULL);
+    for (uint32_t turn = 0; turn < CLOSING_TURNS && uv_loop_alive(&loop->uv); turn++)
+        (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
     px_os_clock_close(&loop->clock);
-    free(loop);
+    /* Only a forgotten look-up of a name can be left, and its thread may hang for long on a silent server:
+     * the loop stays for it, so that nobody who stops has to wait. */
+    if (uv_loop_close(&loop->uv) == 0) free(loop);
 }
 
 void px_loop_on_turn(px_loop *loop, void *context, void (*on_turn)(void *context))

@@ -17,7 +17,8 @@ typedef struct px_loop px_loop;
 
 /* *loop only on PX_OK. */
 PX_MUST_USE px_err px_loop_open(px_loop **loop);
-/* Lets handles that are being closed finish, then frees it. Whoever opened handles on it has closed them. */
+/* Lets handles that are being closed finish, then frees it; waits for nobody. Whoever opened handles on it
+ * has closed them. */
 void px_loop_close(px_loop *loop);
 
 /* Who is called at the end of each turn; NULL for nobody. */

@@ -135,11 +135,19 @@ static px_err open_socket(px_dialler *dialler)
 
 static const px_connection_owner connection_owner;
 
+/* Waits for the next attempt. A name with several addresses has not failed before each of them was tried. */
+static void wait_after_failure(px_dialler *dialler)
+{
+    const bool has_untried = ++dialler->tried < dialler->query.count;
+    if (!has_untried) dialler->tried = 0;
+    enter_waiting(dialler, has_untried ? 0 : next_delay_us(dialler));
+}
+
 static void fail_attempt(px_dialler *dialler, const char *words)
 {
     complain(dialler, words);
     close_socket(dialler);
-    enter_waiting(dialler, next_delay_us(dialler));
+    wait_after_failure(dialler);
 }
 
 static void enter_dialling(px_dialler *dialler)
@@ -194,7 +202,7 @@ static void on_ready(px_connection *connection)
     px_assert(dialler->state == PX_DIALLER_DIALLING);
     dialler->state = PX_DIALLER_UP;
     dialler->up_us = now_of(dialler);
-    dialler->failures = 0;
+    dialler->failures = dialler->tried = 0;
     dialler->ups++;
     dialler->complaint.text[0] = '\0';
     char address[PX_DGRAM_TEXT_BYTES];

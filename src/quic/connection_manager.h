@@ -50,6 +50,7 @@ typedef struct {
     uint32_t brief; /* connections in a row that came up and ended soon: the other side does not want them */
     uint64_t up_us; /* since when PX_DIALLER_UP */
     uint32_t attempts;  /* all of them: each takes the next of several addresses */
+    uint32_t tried;     /* addresses of the name in a row, since one worked or all had failed */
     uint64_t ups;       /* connections that came up */
     bool dials_at_once; /* when the connection has ended */
     px_words complaint; /* what was said last in the log, and when: the same is not said each second */

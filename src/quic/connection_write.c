@@ -125,7 +125,7 @@ static ngtcp2_ssize write_packet(px_connection *connection, uint8_t *space, ngtc
             const size_t wanted_bytes = ngtcp2_conn_get_path_max_tx_udp_payload_size(connection->conn);
             count = px_send_queue_peek(connection->queue, parts, PARTS_MAX, wanted_bytes);
         }
-        ngtcp2_pkt_info info;
+        ngtcp2_pkt_info info = {0};
         ngtcp2_ssize taken = -1;
         ngtcp2_path_storage_zero(path);
         const ngtcp2_ssize written =
@@ -186,7 +186,7 @@ void px_connection_write_close(px_connection *connection)
 {
     px_connections *shared = connection->shared;
     ngtcp2_path_storage path;
-    ngtcp2_pkt_info info;
+    ngtcp2_pkt_info info = {0};
     ngtcp2_path_storage_zero(&path);
     connection->close_error.reason = (const uint8_t *)connection->reason.text;
     connection->close_error.reasonlen = strnlen(connection->reason.text, CLOSE_WORDS_BYTES_MAX);

@@ -126,6 +126,8 @@ static void on_ended(px_connection *connection)
     px_connection_bury(connection);
     if (was_authenticated && !link->is_unwanted) {
         link->is_unwanted = true;
+        px_log_event(listener->shared->log, PX_LOG_INFO, "quic: the connection from %s ended: %s",
+                     listener->names->names[link->place], connection->reason.text);
         listener->owner.on_closed(listener->owner.context, link->id, connection->reason.text);
     }
     if (!connection->close_packet) {

@@ -13,6 +13,9 @@
 
 #define RECEIVE_BYTES (4u << 20)
 #define LEAVING "this node is stopping"
+/* From so long before its end the own certificate is said to end, each day once. */
+#define WARN_S (30 * 86400)
+#define DAY_US 86400000000u
 
 typedef struct {
     px_net net; /* first: what node/ holds */
@@ -23,7 +26,8 @@ typedef struct {
     px_connections shared;
     px_connection_manager manager;
     px_listener listener;
-    char *texts; /* of the configuration */
+    char *texts;           /* of the configuration */
+    px_timer expiry_timer; /* looks at the own certificate's end */
 } px_quic;
 
 static px_quic *quic_of(px_net *net)
@@ -126,6 +130,29 @@ static void on_settle(px_timer *timer)
     px_connections_settle((px_connections *)((char *)timer - offsetof(px_connections, settle_timer)));
 }
 
+/* ---- the own certificate's end ---- */
+
+static void look_at_expiry(px_quic *quic)
+{
+    px_clock *clock = quic->shared.clock;
+    const int64_t left_s = px_tls_expires_s(quic->tls) - (int64_t)(clock->wall_ms(clock) / 1000);
+    if (left_s < 0) {
+        px_log_event(quic->shared.log, PX_LOG_ERROR,
+                     "quic: the certificate in %s has expired: nobody accepts a new connection",
+                     quic->config.cert_path);
+    } else if (left_s < WARN_S) {
+        px_log_event(quic->shared.log, PX_LOG_WARN,
+                     "quic: the certificate in %s expires in %lld days: make a new one and send SIGHUP",
+                     quic->config.cert_path, (long long)(left_s / 86400));
+    }
+    px_timers_start(clock->timers, &quic->expiry_timer, clock->now_us(clock) + DAY_US);
+}
+
+static void on_expiry_timer(px_timer *timer)
+{
+    look_at_expiry((px_quic *)((char *)timer - offsetof(px_quic, expiry_timer)));
+}
+
 /* ---- life ---- */
 
 /* Copies every text of the configuration into one piece of memory. */
@@ -217,6 +244,7 @@ px_err px_quic_open(const px_quic_config *config, px_dgram_net *dgrams, px_clock
     quic->shared.heartbeat_us = config->heartbeat_us;
     memcpy(quic->shared.reset_secret, config->reset_secret, sizeof quic->shared.reset_secret);
     quic->shared.settle_timer.on_fire = on_settle;
+    quic->expiry_timer.on_fire = on_expiry_timer;
     px_err err = PX_ERR_NO_SPACE;
     if (!copy_texts(quic)) goto fail_quic;
     quic->names.count = config->server_count;
@@ -242,6 +270,7 @@ void px_quic_start(px_net *net, px_net_events *events)
 {
     px_quic *quic = quic_of(net);
     quic->events = events;
+    look_at_expiry(quic);
     px_manager_start(&quic->manager);
 }
 
@@ -258,6 +287,7 @@ void px_quic_close(px_net *net)
     px_manager_close(&quic->manager, LEAVING);
     px_listener_close(&quic->listener, LEAVING);
     px_timers_stop(quic->shared.clock->timers, &quic->shared.settle_timer);
+    px_timers_stop(quic->shared.clock->timers, &quic->expiry_timer);
     px_tls_release(quic->tls);
     free(quic->texts);
     free(quic);
@@ -273,6 +303,7 @@ px_err px_quic_reload(px_net *net)
     quic->tls = tls;
     px_manager_set_tls(&quic->manager, tls);
     px_listener_set_tls(&quic->listener, tls);
+    look_at_expiry(quic);
     return PX_OK;
 }
 

@@ -3,7 +3,7 @@
  * Meaning    px_quic_open makes a px_net (port/net.h) out of datagrams, a clock and certificates. It acts in
  *            the turns of whoever drives those: at the end of each turn, after node/ has had its say,
  *            px_quic_flush must be called; then everything that was said leaves in as few packets as it fits.
- * Source     spec.md §8; ADR 0003. */
+ * Source     spec.md §8; ADR 0005. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_QUIC_QUIC_H
 #define PX_QUIC_QUIC_H

@@ -107,6 +107,20 @@ static void transfer__sockets_without_gso_and_gro_do_as_well(void **state)
     world_close(&at);
 }
 
+static void transfer__a_small_buffer_of_the_kernel_makes_it_slower_not_wrong(void **state)
+{
+    (void)state;
+    world_open(&at, 2);
+    for (uint32_t i = 0; i < 2; i++) at.hosts[i].config.receive_bytes = 65536;
+    host_start(&at.hosts[0]);
+    host_start(&at.hosts[1]);
+    assert_true(world_run_until(&at, 5 * SECOND_US, both_are_up));
+    send_pattern(BIG_BYTES);
+    assert_true(world_run_until(&at, 10 * SECOND_US, second_has_them));
+    check_pattern();
+    world_close(&at);
+}
+
 static bool is_unblocked(world *in)
 {
     host *first = &in->hosts[0];
@@ -241,6 +255,7 @@ int main(void)
         cmocka_unit_test(transfer__a_message_larger_than_the_queue_goes_alone),
         cmocka_unit_test(transfer__losses_are_repaired),
         cmocka_unit_test(transfer__sockets_without_gso_and_gro_do_as_well),
+        cmocka_unit_test(transfer__a_small_buffer_of_the_kernel_makes_it_slower_not_wrong),
         cmocka_unit_test(transfer__a_full_socket_holds_and_loses_nothing),
         cmocka_unit_test(transfer__control_overtakes_bulk),
         cmocka_unit_test(transfer__a_full_queue_refuses_the_log_and_takes_control),
