@@ -246,7 +246,11 @@ class Writer(threading.Thread):
         super().__init__(daemon=True)
         self.path, self.lines, self.rate = path, lines, rate
         self.error = None
+        self.moved = time.monotonic()   # when the FIFO last took something
         self.start()
+
+    def has_stood_still(self, seconds):
+        return time.monotonic() - self.moved > seconds
 
     def run(self):
         try:
@@ -265,7 +269,8 @@ class Writer(threading.Thread):
     def write_all(self, data):
         view = memoryview(data)
         while view:
-            view = view[self.fifo.write(view):]
+            view = view[self.fifo.write(view[:select.PIPE_BUF]):]
+            self.moved = time.monotonic()
 
     def write_paced(self):
         begun, pause = time.monotonic(), threading.Event()

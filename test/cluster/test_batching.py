@@ -4,6 +4,8 @@ import json
 
 MESSAGES = 20000
 WINDOW = 1024
+# Each costs a few bytes on the way that are no payload: in sum more than what may be on its way at once.
+FORWARDED = 600000
 # Heartbeats, acknowledgements and barriers beside the load.
 OTHERS_SHARE = 4
 
@@ -35,3 +37,11 @@ def test_an_idle_cluster_syncs_nothing(cluster):
         after = client.ask(op="status")["counters"]
     assert after["syncs"] - before["syncs"] <= 2
     assert after["slots_proposed"] == before["slots_proposed"]
+
+
+def test_a_follower_forwards_more_messages_than_its_bounds_hold_bytes(cluster):
+    leader = cluster.wait_leader()
+    follower = cluster.others(leader)[0]
+    done = follower.pxctl("bench", "--messages", str(FORWARDED), "--size", "0", "--window", "4096", "--json")
+    assert json.loads(done.stdout)["messages"] == FORWARDED
+    assert leader.status()["committed"] == FORWARDED
