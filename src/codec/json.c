@@ -386,8 +386,11 @@ bool px_json_key_next(px_json *json, px_json_object *object, px_bytes *key)
     raw_string string;
     if (!go_next(json, '}', &object->is_begun) || !pass_key(json, &string)) return false;
     *key = (px_bytes){string.text, string.size_bytes};
-    if (string.is_escaped)
-        *key = (px_bytes){object->key, unescape(&string, object->key, PX_JSON_KEY_BYTES_MAX)};
+    if (string.is_escaped) {
+        memset(object->key, 0, sizeof object->key);
+        const size_t key_bytes = unescape(&string, object->key, sizeof object->key);
+        *key = (px_bytes){object->key, key_bytes < sizeof object->key ? key_bytes : sizeof object->key};
+    }
     return true;
 }
 

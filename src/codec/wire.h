@@ -66,8 +66,9 @@ typedef struct {
     px_wire_kind kind;
     px_incarnation to; /* of every message but hello */
     union {
-        px_message core;
+        /* The largest comes first: an initializer that names none of these clears the first, and with it all. */
         px_wire_hello hello;
+        px_message core;
         struct {
             uint64_t number;
         } ping, pong;
@@ -113,6 +114,7 @@ typedef struct {
         } roster;
     };
 } px_wire;
+_Static_assert(sizeof(px_wire) == offsetof(px_wire, hello) + sizeof(px_wire_hello), "hello is the largest");
 
 /* Room for the longest head. */
 #define PX_WIRE_HEAD_BYTES_MAX 96u

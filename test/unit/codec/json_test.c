@@ -445,6 +445,30 @@ static void object__an_escaped_key_is_the_same_key(void **state)
     assert_int_equal(read_fields("{\"a\":1,\"\\u0061\":2}").err, PX_ERR_MALFORMED);
 }
 
+/* Where the key stands escaped it is kept in the object, as far as that has room. */
+static void object__a_long_escaped_key_is_cut(void **state)
+{
+    (void)state;
+    for (size_t length = 20; length < 50; length++) {
+        char text[80] = "{\"\\n";
+        memset(text + 4, 'a', length - 1);
+        (void)memcpy(text + 3 + length, "\":1}", 5);
+        px_json json;
+        px_json_object object;
+        px_bytes key;
+        px_json_open(&json, (uint8_t *)text, length + 7);
+        px_json_object_open(&json, &object);
+        assert_true(px_json_key_next(&json, &object, &key));
+        assert_int_equal(key.size_bytes,
+                         length <= PX_JSON_KEY_BYTES_MAX ? length : PX_JSON_KEY_BYTES_MAX + 1);
+        assert_int_equal(key.data[0], '\n');
+        assert_true(length > PX_JSON_KEY_BYTES_MAX || key.data[key.size_bytes - 1] == 'a');
+        px_json_skip(&json);
+        assert_false(px_json_key_next(&json, &object, &key));
+        assert_int_equal(px_json_end(&json), PX_OK);
+    }
+}
+
 static void object__a_known_field_that_comes_twice_is_refused(void **state)
 {
     (void)state;
@@ -517,6 +541,7 @@ int main(void)
         cmocka_unit_test(json__other_kinds_are_refused_where_one_is_wanted),
         cmocka_unit_test(object__known_fields_are_found_and_others_passed_over),
         cmocka_unit_test(object__an_escaped_key_is_the_same_key),
+        cmocka_unit_test(object__a_long_escaped_key_is_cut),
         cmocka_unit_test(object__a_known_field_that_comes_twice_is_refused),
         cmocka_unit_test(object__a_missing_field_is_refused),
         cmocka_unit_test(object__a_fault_names_its_field_and_ends_every_loop),
