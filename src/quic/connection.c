@@ -51,6 +51,7 @@ void px_connection_end(px_connection *connection, uint64_t code, const char *wor
     if (connection->state != PX_CONNECTION_OPEN) return;
     px_connection_touch(connection);
     connection->state = PX_CONNECTION_TO_CLOSE;
+    connection->was_refused = true;
     px_words_set(&connection->reason, "%s", words);
     ngtcp2_ccerr_set_application_error(&connection->close_error, code, NULL, 0);
 }
@@ -70,6 +71,7 @@ static void lose_as_told(px_connection *connection)
             connection, "the other side has restarted and does not know this connection (stateless reset)");
         return;
     }
+    connection->was_refused = true;
     const ngtcp2_ccerr *told = ngtcp2_conn_get_ccerr(connection->conn);
     px_words words;
     px_words_set(&words, "the other side closed it");

@@ -37,7 +37,8 @@ static uint64_t now_of(const px_dialler *dialler)
     return clock->now_us(clock);
 }
 
-static void complain(px_dialler *dialler, const char *words)
+/* A member that is not there, as at the start of a cluster, is news; a refusal is to be mended. */
+static void complain(px_dialler *dialler, px_log_level level, const char *words)
 {
     px_log *log = dialler->manager->shared->log;
     const uint64_t now_us = now_of(dialler);
@@ -47,7 +48,7 @@ static void complain(px_dialler *dialler, const char *words)
         px_words_set(&dialler->complaint, "%s", words);
         dialler->complaint_us = now_us;
     }
-    px_log_event(log, is_known ? PX_LOG_DEBUG : PX_LOG_WARN, "quic: dialling %s (%s port %u) failed: %s",
+    px_log_event(log, is_known ? PX_LOG_DEBUG : level, "quic: dialling %s (%s port %u) failed: %s",
                  name_of(dialler), dialler->query.host, dialler->query.port, words);
 }
 
@@ -143,9 +144,9 @@ static void wait_after_failure(px_dialler *dialler)
     enter_waiting(dialler, has_untried ? 0 : next_delay_us(dialler));
 }
 
-static void fail_attempt(px_dialler *dialler, const char *words)
+static void fail_attempt(px_dialler *dialler, px_log_level level, const char *words)
 {
-    complain(dialler, words);
+    complain(dialler, level, words);
     close_socket(dialler);
     wait_after_failure(dialler);
 }
@@ -157,12 +158,12 @@ static void enter_dialling(px_dialler *dialler)
     dialler->address = dialler->query.addresses[dialler->attempts++ % dialler->query.count];
     const px_err err = open_socket(dialler);
     if (err) {
-        fail_attempt(dialler, err == PX_ERR_NOT_FOUND ? "no route to it" : px_err_text(err));
+        fail_attempt(dialler, PX_LOG_WARN, err == PX_ERR_NOT_FOUND ? "no route to it" : px_err_text(err));
         return;
     }
     if (px_connection_dial(manager->shared, dialler->socket, &dialler->address, manager->tls, manager->names,
                            dialler->place, &dialler->queue, &dialler->connection)) {
-        fail_attempt(dialler, "out of memory");
+        fail_attempt(dialler, PX_LOG_WARN, "out of memory");
         return;
     }
     dialler->connection->owner = &connection_owner;
@@ -177,7 +178,7 @@ static void take_answer(px_dialler *dialler)
     }
     px_words words;
     px_words_set(&words, "the name cannot be resolved: %s", dialler->query.fault);
-    fail_attempt(dialler, words.text);
+    fail_attempt(dialler, PX_LOG_WARN, words.text);
 }
 
 static void on_resolved(px_dgram_query *query)
@@ -223,14 +224,16 @@ static void on_bytes(px_connection *connection, uint8_t *bytes, size_t size_byte
 static void on_ended(px_connection *connection)
 {
     px_dialler *dialler = connection->owner_context;
-    const bool was_up = dialler->state == PX_DIALLER_UP;
     const px_words reason = connection->reason;
+    const bool was_up = dialler->state == PX_DIALLER_UP;
+    if (!was_up && !dialler->dials_at_once) {
+        fail_attempt(dialler, connection->was_refused ? PX_LOG_WARN : PX_LOG_INFO, reason.text);
+        return;
+    }
     bool dials_at_once = dialler->dials_at_once;
-    if (!was_up) {
-        complain(dialler, reason.text);
-    } else if (now_of(dialler) - dialler->up_us < BRIEF_US) {
+    if (was_up && now_of(dialler) - dialler->up_us < BRIEF_US) {
         dialler->brief++;
-    } else {
+    } else if (was_up) {
         /* One attempt follows at once: the other side may have restarted, or only the way was broken for a
          * while. */
         dialler->brief = 0;
@@ -238,7 +241,10 @@ static void on_ended(px_connection *connection)
     }
     close_socket(dialler);
     enter_waiting(dialler, dials_at_once ? 0 : next_delay_us(dialler));
-    if (was_up) dialler->manager->owner.on_down(dialler->manager->owner.context, dialler->place, reason.text);
+    if (!was_up) return;
+    px_log_event(dialler->manager->shared->log, PX_LOG_INFO, "quic: the connection to %s ended: %s",
+                 name_of(dialler), reason.text);
+    dialler->manager->owner.on_down(dialler->manager->owner.context, dialler->place, reason.text);
 }
 
 static const px_connection_owner connection_owner = {on_ready, on_bytes, on_ended};

@@ -73,7 +73,9 @@ static void complain(px_listener *listener, const px_connection *connection, con
     if (listener->complaints++ >= COMPLAINTS_MAX) return;
     char address[PX_DGRAM_TEXT_BYTES];
     listener->shared->dgrams->print(&connection->remote, address);
-    px_log_event(listener->shared->log, PX_LOG_WARN, "quic: a connection from %s failed: %s", address, words);
+    /* Who came and fell silent may have gone away, or stood still as we did. */
+    const px_log_level level = connection->was_refused ? PX_LOG_WARN : PX_LOG_DEBUG;
+    px_log_event(listener->shared->log, level, "quic: a connection from %s failed: %s", address, words);
 }
 
 /* ---- what a connection tells ---- */

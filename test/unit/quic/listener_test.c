@@ -51,7 +51,7 @@ static void open_listener(void)
 {
     world_open(&at, 2);
     at.hosts[0].config.servers[0].port = 9; /* nobody there: it only listens */
-    at.hosts[0].config.retry_delay_us = 3600u * SECOND_US;
+    at.hosts[0].config.retry_delay_us = 3600u * (uint64_t)SECOND_US;
     host_start(&at.hosts[0]);
     px_dgram_query query = {.host = "127.0.0.1", .port = at.hosts[0].config.bind_port};
     assert_int_equal(at.dgrams->resolve(at.dgrams, &query), PX_OK);

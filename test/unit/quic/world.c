@@ -104,8 +104,15 @@ static void layer_receive(px_dgram_net *layer, px_dgram_socket *socket)
 
 static px_err layer_resolve(px_dgram_net *layer, px_dgram_query *query)
 {
-    px_dgram_net *under = of_layer(layer)->in->dgrams;
-    return under->resolve(under, query);
+    const host *at = of_layer(layer);
+    px_dgram_net *under = at->in->dgrams;
+    const px_err err = under->resolve(under, query);
+    if (err || !at->has_stale_address || query->port == at->config.bind_port) return err;
+    query->addresses[query->count++] = query->addresses[0];
+    struct sockaddr_in *first = (struct sockaddr_in *)(void *)query->addresses[0].bytes;
+    assert_int_equal(first->sin_family, AF_INET);
+    first->sin_addr.s_addr = htonl(INADDR_LOOPBACK + 8);
+    return PX_OK;
 }
 
 static void layer_forget(px_dgram_net *layer, px_dgram_query *query)

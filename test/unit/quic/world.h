@@ -40,6 +40,7 @@ struct host {
     uint64_t ahead_us;
     bool is_cut;                     /* nothing goes out */
     uint32_t lost_of_1000;           /* runs of datagrams that are swallowed by chance */
+    bool has_stale_address;          /* names have another address first, where nobody listens */
     uint32_t blocked_sends;          /* so many sends find the socket full */
     px_dgram_events *blocked_events; /* who is to be told that it is not any more: the last that was opened */
     bool keeps_no_bytes;             /* only counts them */
