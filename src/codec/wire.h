@@ -66,7 +66,7 @@ typedef struct {
     px_wire_kind kind;
     px_incarnation to; /* of every message but hello */
     union {
-        /* The largest comes first: an initializer that names none of these clears the first, and with it all. */
+        /* The largest comes first: an initializer that names none of them clears the first, so all. */
         px_wire_hello hello;
         px_message core;
         struct {

@@ -72,6 +72,7 @@ def main():
             write("batch", name, body)
     for name, content in GOOD_AND_BAD_JSON.items():
         write("json", name + ".json", content)
+    write("wire", "long_escaped_key.json", b'{"' + b"a" * 32 + b'\\n\\r\\r":1,"type":"x"}')
     # Two bytes before the stream: the seed of the cuts and the longest line.
     short = b'{"a":1}\r\n\r\n\n{"b":2}\r{"c":3}\n\n\n\rlast\r\nrest'
     write("parser", "ends", b"\x01\x20" + short)
