@@ -156,15 +156,33 @@ static void count_vote(sim_protocol *protocol, sim_ballot *ballot, uint32_t vote
     }
 }
 
-/* A leader votes for itself without a message. */
+/* A leader votes for itself without a message; that it led is past by now, perhaps. */
 static void count_leader(sim_protocol *protocol, uint32_t place)
 {
     const sim_node *node = protocol->world->nodes[place];
     px_core_view view;
     if (!node->node) return;
     px_core_look(node->node->core, &view);
-    if (view.role != PX_ROLE_LEADER || !px_ballot_equal(view.leader, view.state.accepted)) return;
-    count_vote(protocol, find_ballot(protocol, view.leader), place, view.state.durable);
+    const px_ballot ballot = view.state.accepted;
+    const bool is_own = !px_ballot_is_none(ballot) && ballot.node == place;
+    if (!is_own || !px_ballot_equal(ballot, view.state.promised)) return;
+    count_vote(protocol, find_ballot(protocol, ballot), place, view.state.durable);
+}
+
+/* Are the slots that it states those of the ballot? Under an old accepted ballot pieces of a later one may
+ * have come: they are chosen, and no votes. Anything else is a second value. [R6, R9] */
+static bool is_vote(const sim_protocol *protocol, const sim_ballot *ballot, uint32_t from,
+                    const px_node_state *state)
+{
+    px_hash own = {0, 0};
+    const px_hash theirs = chain_in(ballot, state->durable);
+    const px_node *node = protocol->world->nodes[from]->node;
+    if (!node || px_hash_is_zero(theirs) || !px_core_chain_at(node->core, state->durable, &own)) return true;
+    if (px_hash_equal(theirs, own)) return true;
+    sim_check(protocol->world, state->durable <= node->view.state.chosen, "one value",
+              "%s accepts another value than ballot %llu proposed at or before slot %llu",
+              name_of(protocol, from), (ull)ballot->ballot.number, (ull)state->durable);
+    return false;
 }
 
 /* Somebody takes all up to `slot` for chosen, with this chain there (zero: it does not say). */
@@ -210,10 +228,8 @@ static void compare_with_image(sim_protocol *protocol, uint32_t from, const char
 {
     sim_world *world = protocol->world;
     world->counts.statements_checked++;
-    if (!sim_happens(world, SIM_CHANCE_LOOP, world->faults->image_share)) return;
+    if (!world->nodes[from]->node) return; /* a made-up history has no disks */
     const sim_image *image = sim_disk_image(&world->nodes[from]->disk);
-    sim_check(world, image->err == PX_OK, "stable before said", "the disk of %s could not be opened now: %s",
-              name_of(protocol, from), px_err_text(image->err));
     sim_check(world, !px_ballot_less(image->promised, state->promised), "stable before said",
               "%s says in a %s that it promised ballot %llu of %llu, its disk has %llu of %llu",
               name_of(protocol, from), type, (ull)state->promised.number, (ull)state->promised.node,
@@ -227,7 +243,9 @@ static void compare_with_image(sim_protocol *protocol, uint32_t from, const char
               name_of(protocol, from), type, (ull)length, (ull)state->accepted.number, (ull)image->length);
 }
 
-/* The sender states its durable numbers; `length` slots of its log are durable. */
+/* The sender states its durable numbers; `length` slots of its log are durable. Where it has promised
+ * nothing above its accepted ballot, they are as good as an ACCEPTED: pieces may come under an old accepted
+ * ballot, but a majority without such a promise contradicts that anything was chosen above. */
 static void state_durable(sim_protocol *protocol, uint32_t from, const char *type, const px_node_state *state,
                           uint64_t length)
 {
@@ -240,6 +258,10 @@ static void state_durable(sim_protocol *protocol, uint32_t from, const char *typ
         voter->accepted = state->accepted;
         voter->cuts = state->cuts;
         voter->durable = length;
+    }
+    if (px_ballot_equal(state->promised, state->accepted) && !px_ballot_is_none(state->accepted)) {
+        sim_ballot *ballot = find_ballot(protocol, state->accepted);
+        if (is_vote(protocol, ballot, from, state)) count_vote(protocol, ballot, from, state->durable);
     }
     compare_with_image(protocol, from, type, state, length);
 }
@@ -266,20 +288,12 @@ static void on_prepare(sim_protocol *protocol, uint32_t from, const px_message *
 
 static void on_accepted(sim_protocol *protocol, uint32_t from, const px_message *message)
 {
-    sim_ballot *ballot = find_ballot(protocol, message->ballot);
-    const uint64_t length = message->state.durable;
-    px_node_state states = message->state;
-    states.accepted = message->ballot;
-    state_durable(protocol, from, "accepted", &states, length);
-    const px_hash theirs = chain_in(ballot, length);
-    px_hash own = {0, 0};
-    const px_node *node = protocol->world->nodes[from]->node;
-    if (node && px_ballot_equal(node->view.state.accepted, message->ballot) &&
-        px_core_chain_at(node->core, length, &own))
-        sim_check(protocol->world, px_hash_is_zero(theirs) || px_hash_equal(theirs, own), "one value",
-                  "%s accepts another value than ballot %llu proposed at or before slot %llu",
-                  name_of(protocol, from), (ull)message->ballot.number, (ull)length);
-    count_vote(protocol, ballot, from, length);
+    px_node_state state = message->state;
+    state.accepted = message->ballot;
+    state_durable(protocol, from, "accepted", &state, state.durable);
+    sim_check(protocol->world, px_ballot_equal(state.promised, message->ballot), "accept rule",
+              "%s accepts ballot %llu and has promised %llu", name_of(protocol, from),
+              (ull)message->ballot.number, (ull)state.promised.number);
 }
 
 /* ---- the log in messages ---- */

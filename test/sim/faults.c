@@ -54,7 +54,6 @@ void sim_faults_init(sim_world *world)
     sim_faults *faults = sim_zeroed(sizeof *faults);
     world->faults = faults;
     faults->is_over = true;
-    faults->image_share = 20000;
     draw_work(world, &faults->work);
     faults->is_datagram = draw_one_in(world, 3);
     faults->base_delay_us =
@@ -219,11 +218,11 @@ void sim_faults_heal(sim_world *world)
 
 /* ---- happening ---- */
 
-static void crash_node(sim_world *world, uint32_t place)
+static void crash_node(sim_world *world, uint32_t place, bool keeps_power)
 {
     sim_node *node = world->nodes[place];
     if (!node->node) return;
-    sim_node_crash(world, place);
+    sim_node_crash(world, place, keeps_power);
     const uint64_t down_us =
         draw_one_in(world, 4) ? draw(world, 1, 5 * SIM_SECOND) : draw(world, 1, 500 * SIM_MS);
     sim_world_after(world, down_us, on_start, node, node->run);
@@ -232,7 +231,7 @@ static void crash_node(sim_world *world, uint32_t place)
 static void cut_power(sim_world *world)
 {
     world->counts.power_cuts++;
-    for (uint32_t place = 0; place < world->options.node_count; place++) crash_node(world, place);
+    for (uint32_t place = 0; place < world->options.node_count; place++) crash_node(world, place, false);
 }
 
 static void pause_node(sim_world *world, uint32_t place)
@@ -327,7 +326,7 @@ static void slow_loop(sim_world *world)
 static void happen(sim_world *world, sim_fault kind)
 {
     switch (kind) {
-    case SIM_FAULT_CRASH: crash_node(world, draw_node(world)); break;
+    case SIM_FAULT_CRASH: crash_node(world, draw_node(world), draw_one_in(world, 2)); break;
     case SIM_FAULT_POWER: cut_power(world); break;
     case SIM_FAULT_PAUSE: pause_node(world, draw_node(world)); break;
     case SIM_FAULT_PARTITION: part_nodes(world); break;

@@ -43,7 +43,6 @@ typedef struct {
 
 struct sim_faults {
     sim_work work;
-    uint64_t image_share;        /* per million statements, how many are compared with the disk */
     uint64_t gap_us[SIM_FAULTS]; /* between two of a kind, on average; 0: this seed has none */
     uint64_t base_delay_us, base_jitter_us, base_sync_us;
     uint64_t partition; /* counts them: the newest rules */

@@ -53,7 +53,7 @@ static void restart_all(sim_world *world)
 {
     sim_trace(world, "run  all nodes lose power once more");
     world->counts.power_cuts++;
-    for (uint32_t place = 0; place < world->options.node_count; place++) sim_node_crash(world, place);
+    for (uint32_t place = 0; place < world->options.node_count; place++) sim_node_crash(world, place, false);
     read_again(world);
     for (uint32_t place = 0; place < world->options.node_count; place++) sim_node_start(world, place);
     world->faults->work.is_stopped = false;

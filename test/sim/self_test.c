@@ -282,7 +282,6 @@ void sim_self_test_play(uint32_t place)
     px_assert(place < PLAYS);
     sim_world_init(&world, &options);
     sim_faults_init(&world);
-    world.faults->image_share = 0;
     world.net = sim_net_make(&world, false);
     sim_checks_init(&world);
     world.checks->message_bytes_max = TEXT_BYTES;

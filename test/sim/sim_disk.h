@@ -1,8 +1,9 @@
 /* sim_disk.h - one node's disk: test/support's fake disk, turned by the world.
  *
  * Meaning    Durable writes complete in order, each after a delay that the disk's speed draws. An image is
- *            what px would read after a crash at this moment: opened by px's own log, on a copy of what is
- *            stable.
+ *            what stands on the stable device at this moment: the monitor reads the records as they become
+ *            stable, one behind the other, so that every statement of every node can be compared with it.
+ *            That px's own recovery finds the same is seen at every start.
  * Source     port/disk.h, protocol.md §5. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_TEST_SIM_SIM_DISK_H
@@ -11,42 +12,50 @@
 #include "base/ballot.h"
 #include "port/disk.h"
 #include "sim/world.h"
+#include "support/fake_disk.h"
 
+/* What a node would know if it crashed now. */
 typedef struct {
-    px_err err;
     px_ballot promised, accepted;
     uint64_t cuts, length;
+    uint64_t segment, offset; /* where reading goes on */
+    uint64_t completed;       /* writes that it has seen */
+    bool is_read;
 } sim_image;
-
-typedef struct sim_fake_disk sim_fake_disk;
 
 typedef struct {
     sim_world *world;
     uint32_t place;
-    void *fake;
+    fake_disk *fake;
     uint64_t sync_us, sync_jitter_us; /* how long a write takes */
     uint64_t hung_until_us;           /* nothing completes before */
     uint64_t generation;              /* of events: those of the run before are void */
-    bool is_muted;                    /* the process has ended: nothing is handed over or completes */
-    bool is_hurt;                     /* somebody flipped a bit of what was stable */
+    bool is_muted;                    /* the process has ended: nothing completes any more */
+    bool is_hurt;                     /* what was stable was spoilt */
     bool is_awaited;                  /* an event for the next completion is made */
     sim_image image;
-    uint64_t image_writes; /* how many completed writes the image has */
-    uint64_t writes;
 } sim_disk;
 
 void sim_disk_init(sim_disk *disk, sim_world *world, uint32_t place);
 void sim_disk_deinit(sim_disk *disk);
 px_disk *sim_disk_port(sim_disk *disk);
 void sim_disk_start(sim_disk *disk);
+/* The process has said its last word. */
 void sim_disk_mute(sim_disk *disk);
-void sim_disk_crash(sim_disk *disk);
+/* What was not synced may be lost, in part or torn; with `keeps_power` the system lives on. */
+void sim_disk_crash(sim_disk *disk, bool keeps_power);
+/* After whatever may have handed over a write. */
+void sim_disk_watch(sim_disk *disk);
+
 /* Fast again, and never full. */
 void sim_disk_calm(sim_disk *disk, uint64_t sync_us);
 /* The next durable write fails. */
 void sim_disk_fail_next(sim_disk *disk);
 /* No space for another file. */
 void sim_disk_fill(sim_disk *disk);
+/* An emptied disk under the old name: its node is down. */
+void sim_disk_empty(sim_disk *disk);
+
 const sim_image *sim_disk_image(sim_disk *disk);
 bool sim_disk_is_hurt(const sim_disk *disk);
 

@@ -130,12 +130,13 @@ static void turn(sim_world *world, uint32_t place)
     node->is_turn_due = false;
     node->is_inside = false;
     if (node->is_dying) {
-        sim_node_crash(world, place);
+        sim_node_crash(world, place, true);
         return;
     }
     px_node_check(node->node);
     sim_check_claim(world, place);
     watch_role(node);
+    sim_disk_watch(&node->disk);
     arm_timer(node);
 }
 
@@ -174,11 +175,12 @@ void sim_node_leave(sim_world *world, uint32_t place)
     sim_node *node = world->nodes[place];
     node->is_inside = false;
     if (node->is_dying) {
-        sim_node_crash(world, place);
+        sim_node_crash(world, place, true);
         return;
     }
     px_node_check(node->node);
     sim_check_claim(world, place);
+    sim_disk_watch(&node->disk);
     arm_timer(node);
     if (node->is_turn_due) return;
     node->is_turn_due = true;
@@ -271,18 +273,21 @@ void sim_node_start(sim_world *world, uint32_t place)
     sim_node_leave(world, place);
 }
 
-void sim_node_crash(sim_world *world, uint32_t place)
+void sim_node_crash(sim_world *world, uint32_t place, bool keeps_power)
 {
     sim_node *node = world->nodes[place];
     if (!node->node) return;
     px_assert(!node->is_inside);
     const bool is_own_end = node->is_dying;
-    sim_trace(world, "%s  %s", node->name, is_own_end ? "has ended" : "crashes");
+    sim_trace(world, "%s  %s", node->name,
+              is_own_end    ? "has ended"
+              : keeps_power ? "is killed"
+                            : "loses its power");
     world->counts.crashes++;
     world->counts.elections += node->node->view.elections;
     sim_disk_mute(&node->disk);
     close_node(node);
-    sim_disk_crash(&node->disk);
+    sim_disk_crash(&node->disk, keeps_power);
     sim_net_crash(world->net, place);
     node->is_dying = false;
     if (node->is_paused) sim_node_resume(world, place);

@@ -47,8 +47,8 @@ void sim_nodes_free(sim_world *world);
 
 /* Opens the node over what its disk holds. */
 void sim_node_start(sim_world *world, uint32_t place);
-/* kill -9, or the end of its power: what was not synced may be lost. */
-void sim_node_crash(sim_world *world, uint32_t place);
+/* kill -9 where the power is kept, else the power fails: what was not synced may be lost. */
+void sim_node_crash(sim_world *world, uint32_t place, bool keeps_power);
 void sim_node_pause(sim_world *world, uint32_t place);
 void sim_node_resume(sim_world *world, uint32_t place);
 
