@@ -163,6 +163,21 @@ static void quic__addresses_of_ipv6_work_where_the_machine_has_them(void **state
     world_close(&at);
 }
 
+static void quic__listening_everywhere_of_ipv6_takes_ipv4_too(void **state)
+{
+    (void)state;
+    world_open(&at, 2);
+    for (uint32_t i = 0; i < 2; i++) at.hosts[i].config.bind_host = "::";
+    const px_err err = host_try(&at.hosts[0]);
+    if (err) {
+        assert_int_equal(err, PX_ERR_NOT_FOUND);
+    } else {
+        host_start(&at.hosts[1]);
+        assert_true(world_run_until(&at, 5 * SECOND_US, both_are_up));
+    }
+    world_close(&at);
+}
+
 static void quic__listening_everywhere_answers_from_where_it_was_asked(void **state)
 {
     (void)state;
@@ -426,6 +441,7 @@ int main(void)
         cmocka_unit_test(quic__each_address_of_a_name_is_tried_before_the_wait),
         cmocka_unit_test(quic__a_name_that_cannot_be_resolved_is_tried_again),
         cmocka_unit_test(quic__addresses_of_ipv6_work_where_the_machine_has_them),
+        cmocka_unit_test(quic__listening_everywhere_of_ipv6_takes_ipv4_too),
         cmocka_unit_test(quic__listening_everywhere_answers_from_where_it_was_asked),
         cmocka_unit_test(quic__an_address_in_use_is_refused_in_words),
         cmocka_unit_test(quic__a_clean_stop_is_told),
