@@ -57,9 +57,18 @@ static void forward_opening(px_node *node)
     (void)px_shell_send(node, 1u << node->view.relay, PX_LANE_LOG, &wire);
 }
 
+/* Bytes forwarded and not yet chosen: what the leader may have to keep for this node. */
+static size_t bytes_under_way(const px_node *node)
+{
+    size_t size_bytes = 0;
+    for (const px_intake *intake = node->intakes; intake; intake = intake->next)
+        size_bytes += intake->bytes_sent;
+    return size_bytes;
+}
+
 static void forward_messages(px_node *node)
 {
-    while (node->forward_bytes_out < PX_FORWARD_BYTES) {
+    while (bytes_under_way(node) < PX_FORWARD_BYTES) {
         px_buffer *body = px_proposals_gather(node);
         if (!body) return;
         px_wire wire = {.kind = PX_WIRE_FORWARD};
@@ -67,7 +76,6 @@ static void forward_messages(px_node *node)
         wire.forward.origin = node->self;
         wire.forward.relay = RELAYS_MAX;
         wire.forward.body = (px_bytes){body->data, body->size_bytes};
-        node->forward_bytes_out += body->size_bytes;
         const bool is_sent = px_shell_send(node, 1u << node->view.relay, PX_LANE_LOG, &wire);
         px_buffer_release(body);
         if (!is_sent) return; /* the stuck ones are sent again */

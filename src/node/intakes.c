@@ -200,7 +200,6 @@ void px_intake_rewind(px_intake *intake)
 void px_intakes_rewind(px_node *node)
 {
     for (px_intake *intake = node->intakes; intake; intake = intake->next) px_intake_rewind(intake);
-    node->forward_bytes_out = 0;
     node->opening_sent_us = 0;
 }
 
@@ -239,8 +238,6 @@ void px_intakes_on_chosen(px_node *node, const px_run *run, uint64_t index_last)
     intake->bytes_used -= run->size_bytes;
     if (intake->bytes_capacity)
         intake->bytes_start = (intake->bytes_start + run->size_bytes) % intake->bytes_capacity;
-    const size_t cost = run->size_bytes;
-    node->forward_bytes_out -= node->forward_bytes_out < cost ? node->forward_bytes_out : cost;
     intake->moved_us = px_node_now_us(node);
     if (intake->events) intake->events->on_chosen(intake->events, upto, index_last, run->count);
     forget_if_done(node, intake);

@@ -138,8 +138,7 @@ struct px_node {
     px_forwarded *forwarded, **forwarded_end;
     size_t forwarded_bytes;
     px_assembly *assembly;
-    size_t forward_bytes_out; /* own bytes forwarded and not yet chosen */
-    px_ballot sent_ballot;    /* the leader under which `sent` counts */
+    px_ballot sent_ballot; /* the leader under which `sent` counts */
     uint32_t sent_relay;
     bool sent_relay_linked;
 
