@@ -179,8 +179,7 @@ static void hold(px_client *client, const px_request *request)
     client->has_held = true;
     if (request->has_timeout)
         px_timers_start(client->server->env->clock->timers, &client->held_timer, request->deadline_us);
-    /* Behind a run of messages it waits for nobody but that. */
-    if (!client->follow.is_on) px_socket_wait(client->server, client);
+    if (px_op_is_next(client, request)) px_socket_wait(client->server, client);
 }
 
 static void release(px_client *client)
@@ -217,10 +216,6 @@ static void take_line(px_client *client, px_bytes line)
     px_request request;
     if (is_blank(line)) return;
     px_request_read(client->in + (line.data - client->in), line.size_bytes, &request);
-    if (request.fault) {
-        px_reply_error(client, request.tag, "bad_request", request.fault);
-        return;
-    }
     px_clock *clock = client->server->env->clock;
     if (request.has_timeout) request.deadline_us = clock->now_us(clock) + request.timeout_ms * 1000;
     if (!px_op_run(client, &request)) hold(client, &request);
@@ -291,7 +286,8 @@ static void arrange(px_client *client)
         px_client_free(client);
         return;
     }
-    const bool may_go_on = client->has_held ? !client->follow.is_on : client->is_stalled && may_take(client);
+    const bool may_go_on =
+        client->has_held ? px_op_is_next(client, &client->held) : client->is_stalled && may_take(client);
     if (may_go_on && !client->is_waiting) {
         px_socket_wait(server, client);
         px_socket_resume(server);

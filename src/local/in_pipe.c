@@ -21,6 +21,9 @@
 #define TURN_BYTES (1u << 20)
 /* Less than this is not worth a read while the intake is busy: more room will come. */
 #define READ_BYTES_LEAST 4096u
+/* What the FIFO itself may hold counts as read: px killed, it is lost as well. */
+#define FIFO_BYTES (256u << 10)
+_Static_assert(2 * FIFO_BYTES <= PX_INTAKE_BYTES, "most of what a pipe may lose is on its way to the log");
 /* What a message may cost in the intake beside its bytes, before its room is asked anew. */
 #define MESSAGE_COST_BYTES 64u
 #define RETRY_US 1000000u
@@ -144,7 +147,7 @@ static size_t measure_read(px_in_pipe *pipe)
     const size_t kept = pipe->end - pipe->start;
     const bool is_idle = room >= pipe->env->message_bytes_max && room >= PX_INTAKE_BYTES;
     /* The byte that ends a message takes no room. */
-    size_t bytes = room + 1 > kept ? room + 1 - kept : 0;
+    size_t bytes = room + 1 > kept + FIFO_BYTES ? room + 1 - kept - FIFO_BYTES : 0;
     if (bytes < READ_BYTES_LEAST) bytes = is_idle ? READ_BYTES_LEAST : 0;
     return bytes;
 }

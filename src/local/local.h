@@ -38,15 +38,16 @@ typedef struct {
     char what[240];  /* what is wrong and how to mend it */
 } px_local_fault;
 
-/* Makes and opens the FIFOs and the socket. Cursors are kept in a file of `disk`, the data folder. *local
- * only on PX_OK. * Errors  PX_ERR_FOREIGN where something else is in the place of a FIFO or the socket,
- * PX_ERR_BUSY where another process listens; those of disk *         and streams. */
+/* Makes and opens the FIFOs and the socket. Cursors are kept in a file of `disk`, the data folder. *local only on
+ * PX_OK.
+ * Errors  PX_ERR_FOREIGN  something else is in the place of a FIFO or the socket.
+ *         PX_ERR_BUSY     another process listens on the socket.   Others as those of disk and streams. */
 PX_MUST_USE px_err px_local_open(const px_local_config *config, px_app *app, px_streams *streams,
                                  px_disk *disk, px_clock *clock, px_log *log, px_local **local,
                                  px_local_fault *fault);
 
 /* Begins a clean stop: takes what is in the `in` pipes and fits, refuses new requests, waits up to a second
- * for readers and replies. Then calls * on_stopped, once, from a timer; the node must go on meanwhile. */
+ * for readers and replies. Then calls on_stopped, once, from a timer; the node must go on meanwhile. */
 void px_local_stop(px_local *local, void *context, void (*on_stopped)(void *context));
 
 /* Closes everything at once and frees it; FIFOs stay, the socket's file goes. */

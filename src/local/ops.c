@@ -71,9 +71,29 @@ static bool run_beside_follow(px_client *client, const px_request *request)
     return true;
 }
 
+/* Without tags the order of the replies tells which is whose: so whatever may be answered earlier waits for
+ * the requests before it. Sends do not overtake one another. */
+static bool must_keep_order(const px_client *client, const px_request *request)
+{
+    if (request->tag.size_bytes > 0 || client->untagged_count == 0 || client->is_deaf) return false;
+    const bool is_plain = request->op == PX_OP_SEND && !request->fault && !client->server->is_stopping &&
+                          request->payload.size_bytes <= client->server->env->message_bytes_max;
+    return !is_plain || client->untagged_barriers > 0;
+}
+
+bool px_op_is_next(const px_client *client, const px_request *request)
+{
+    return !client->follow.is_on && !must_keep_order(client, request);
+}
+
 bool px_op_run(px_client *client, const px_request *request)
 {
     if (client->follow.is_on) return run_beside_follow(client, request);
+    if (must_keep_order(client, request)) return false;
+    if (request->fault) {
+        px_reply_error(client, request->tag, "bad_request", request->fault);
+        return true;
+    }
     if (client->server->is_stopping && request->op != PX_OP_STATUS) {
         px_reply_error(client, request->tag, "shutting_down",
                        "px stops; it is not in the log and will not be; ask another node");
@@ -86,6 +106,5 @@ bool px_op_run(px_client *client, const px_request *request)
     case PX_OP_STATUS: px_reply_status(client, request->tag); return true;
     case PX_OP_NONE: break;
     }
-    px_assert(!"a request without an op is a bad one");
     return true;
 }

@@ -334,7 +334,7 @@ static bool begin_at(px_out_pipe *pipe, uint64_t index)
 }
 
 /* The log's end is where it stood when the node was ready: what a node catches up on was there before, and
- * whatever is delivered from then on * is new. */
+ * whatever is delivered from then on is new. */
 static void begin_at_end(px_out_pipe *pipe, uint64_t delivered)
 {
     px_status status;

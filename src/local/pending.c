@@ -28,6 +28,8 @@ static void part(px_pending *pending)
         client->pending = pending->next;
     if (pending->next) pending->next->previous = pending->previous;
     client->pending_count--;
+    if (pending->tag_bytes == 0) client->untagged_count--;
+    if (pending->tag_bytes == 0 && pending->op == PX_OP_BARRIER) client->untagged_barriers--;
     pending->client = NULL;
 }
 
@@ -81,6 +83,8 @@ px_pending *px_pending_make(px_client *client, const px_request *request)
     if (made->next) made->next->previous = made;
     client->pending = made;
     client->pending_count++;
+    if (made->tag_bytes == 0) client->untagged_count++;
+    if (made->tag_bytes == 0 && made->op == PX_OP_BARRIER) client->untagged_barriers++;
     server->pending_count++;
     if (request->has_timeout) px_timers_start(server->env->clock->timers, &made->timer, request->deadline_us);
     if (made->op == PX_OP_SEND) {

@@ -25,8 +25,7 @@
 #define PX_SOCKET_BARRIERS_MAX (PX_BARRIERS_MAX / 2)
 /* Longest tag, as it stands. */
 #define PX_TAG_BYTES_MAX 256u
-/* What long lines may make the clients' buffers grow, together; one client may go over it, so that it ends.
- * */
+/* What long lines may make the clients' buffers grow, together; one of them may go beyond it. */
 #define PX_CLIENTS_GROWN_BYTES (32u << 20)
 
 typedef struct px_client px_client;
@@ -89,6 +88,8 @@ struct px_client {
     px_follow follow;
     px_pending *pending;
     uint32_t pending_count;
+    uint32_t untagged_count; /* of them, those without a tag; and of these, barriers */
+    uint32_t untagged_barriers;
 };
 
 /* A request that waits for its answer. */
@@ -155,8 +156,11 @@ void px_socket_check_stopped(px_socket *server);
 
 /* ---- ops.c ---- */
 
-/* Carries out a request. False where it must be held for now. */
+/* Carries out a request. False where it must be held for now: behind a run of messages, behind requests that
+ * must be answered before it (then px_op_is_next says when), or until there is room. */
 bool px_op_run(px_client *client, const px_request *request);
+/* Does nothing of its own connection stand before this request? */
+bool px_op_is_next(const px_client *client, const px_request *request);
 
 /* ---- pending.c ---- */
 

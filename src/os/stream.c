@@ -26,9 +26,9 @@
 #include <unistd.h>
 #include <uv.h>
 
-/* What an unprivileged process may ask for; more than that holds no more than px wants to see again after a
- * reader's death. */
-#define FIFO_BYTES (1 << 20)
+/* Larger than the usual FIFO, so that its two sides wake each other less often; no larger, since what is in
+ * it when px is killed is lost on its way in, and seen again on its way out. */
+#define FIFO_BYTES (256 << 10)
 #define LISTEN_BACKLOG 1024
 #define EVENTS_PER_TURN 64
 
@@ -242,7 +242,7 @@ static px_err open_fifo(const char *path, int flags, int *fd)
     return PX_OK;
 }
 
-/* A larger FIFO wakes its two sides less often; where the system refuses, the usual one serves. */
+/* Where the system refuses, the usual size serves. */
 static void enlarge(int fd)
 {
     if (fcntl(fd, F_GETPIPE_SZ) < FIFO_BYTES) (void)fcntl(fd, F_SETPIPE_SZ, FIFO_BYTES);

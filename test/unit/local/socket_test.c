@@ -216,6 +216,43 @@ static void a_barrier_covers_what_was_acknowledged_before(void **state)
     close(fd);
 }
 
+static void without_tags_replies_come_in_the_order_of_the_requests(void **state)
+{
+    world *w = *state;
+    w->app.is_held = true;
+    world_open(w);
+    const int fd = client(w);
+    ask(w, fd,
+        "{\"op\":\"send\",\"data\":\"a\"}\n{\"op\":\"send\",\"data\":\"b\"}\nnonsense\n{\"op\":\"status\"}\n"
+        "{\"op\":\"barrier\"}\n{\"op\":\"send\",\"data\":\"c\"}\n{\"op\":\"follow\",\"from\":1,\"until\":2}\n"
+        "{\"op\":\"barrier\"}\n");
+    assert_silent(w, fd);
+    w->app.is_held = false;
+    assert_reply(w, fd, "{\"ok\":true,\"index\":1}");
+    assert_reply(w, fd, "{\"ok\":true,\"index\":2}");
+    assert_reply_begins(w, fd, "{\"ok\":false,\"error\":\"bad_request\"");
+    assert_reply_begins(w, fd, "{\"ok\":true,\"id\":");
+    assert_reply(w, fd, "{\"ok\":true,\"index\":2}");
+    assert_reply(w, fd, "{\"ok\":true,\"index\":3}");
+    assert_reply_begins(w, fd, "{\"index\":1,");
+    assert_reply_begins(w, fd, "{\"index\":2,");
+    assert_reply(w, fd, "{\"ok\":true,\"index\":3}");
+    close(fd);
+}
+
+static void a_tag_lets_a_reply_come_before_those_that_wait(void **state)
+{
+    world *w = *state;
+    w->app.is_held = true;
+    world_open(w);
+    const int fd = client(w);
+    ask(w, fd, "{\"op\":\"send\",\"data\":\"a\"}\n{\"op\":\"status\",\"tag\":1}\n");
+    assert_reply_begins(w, fd, "{\"ok\":true,\"tag\":1,");
+    w->app.is_held = false;
+    assert_reply(w, fd, "{\"ok\":true,\"index\":1}");
+    close(fd);
+}
+
 static void a_client_that_leaves_takes_its_waiting_requests_with_it(void **state)
 {
     world *w = *state;
@@ -609,6 +646,8 @@ int main(void)
         TEST(a_message_over_the_limit_is_refused_and_one_at_it_is_taken),
         TEST(a_send_that_waits_too_long_is_unknown),
         TEST(a_barrier_covers_what_was_acknowledged_before),
+        TEST(without_tags_replies_come_in_the_order_of_the_requests),
+        TEST(a_tag_lets_a_reply_come_before_those_that_wait),
         TEST(a_client_that_leaves_takes_its_waiting_requests_with_it),
         TEST(what_a_client_sent_before_it_left_is_taken),
         TEST(a_client_that_shuts_its_side_still_gets_its_replies),
