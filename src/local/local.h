@@ -38,8 +38,8 @@ typedef struct {
     char what[240];  /* what is wrong and how to mend it */
 } px_local_fault;
 
-/* Makes and opens the FIFOs and the socket. Cursors are kept in a file of `disk`, the data folder. *local only on
- * PX_OK.
+/* Makes and opens the FIFOs and the socket. Cursors are kept in a file of `disk`, the data folder. *local
+ * only on PX_OK.
  * Errors  PX_ERR_FOREIGN  something else is in the place of a FIFO or the socket.
  *         PX_ERR_BUSY     another process listens on the socket.   Others as those of disk and streams. */
 PX_MUST_USE px_err px_local_open(const px_local_config *config, px_app *app, px_streams *streams,
