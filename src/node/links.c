@@ -211,9 +211,34 @@ static void refuse_incoming(px_node *node, px_incoming *incoming, const char *re
     close_incoming(node, incoming, reason);
 }
 
+/* A certificate may bear several members' names: the hello says which of them speaks. */
+static void take_name(const px_node *node, px_incoming *incoming, const px_wire_hello *hello)
+{
+    px_net *net = node->ports.net;
+    for (uint32_t place = 0; place < node->member_count; place++) {
+        if (place == node->self || place == incoming->member || !net->bears) continue;
+        if (!same_text(hello->id, node->members[place].name)) continue;
+        if (net->bears(net, incoming->connection, place)) incoming->member = place;
+    }
+}
+
+/* The run before, with its disk, is gone: what this node dialled leads nowhere. */
+static void forget_run(px_node *node, uint32_t place, bool is_new_disk)
+{
+    px_member *member = &node->members[place];
+    if (is_new_disk && member->out_up)
+        node->ports.net->redial(node->ports.net, place, true, "the member came back with another disk");
+    if (!member->is_linked) return;
+    /* The core forgets what it heard of the former run: a link that comes back starts afresh. */
+    member->is_linked = false;
+    px_input input = {.kind = PX_IN_LINK, .link = {place, false}};
+    px_shell_step(node, &input);
+}
+
 /* False where the connection is closed now. */
 static bool take_hello(px_node *node, px_incoming *incoming, const px_wire_hello *hello)
 {
+    take_name(node, incoming, hello);
     px_member *member = &node->members[incoming->member];
     char words[512];
     const char *reason = refuse_hello(node, incoming->member, hello, words, sizeof words);
@@ -226,19 +251,15 @@ static bool take_hello(px_node *node, px_incoming *incoming, const px_wire_hello
         return false;
     }
     if (member->in) close_incoming(node, member->in, "a newer connection of this node has come");
-    const bool is_new_run = member->incarnation.storage_id != hello->incarnation.storage_id ||
-                            member->incarnation.start_count != hello->incarnation.start_count;
+    const px_incarnation former = member->incarnation;
+    const bool is_new_disk = former.storage_id && former.storage_id != hello->incarnation.storage_id;
+    const bool is_new_run = is_new_disk || former.start_count != hello->incarnation.start_count;
     incoming->has_hello = true;
     incoming->parser.line_bytes_max = px_wire_line_bytes_max(node->config.message_bytes_max);
     member->in = incoming;
     member->incarnation = hello->incarnation;
     member->connection = hello->connection;
-    /* The core forgets what it heard of the former run: a link that comes back starts afresh. */
-    if (is_new_run && member->is_linked) {
-        member->is_linked = false;
-        px_input input = {.kind = PX_IN_LINK, .link = {incoming->member, false}};
-        px_shell_step(node, &input);
-    }
+    if (is_new_run) forget_run(node, incoming->member, is_new_disk);
     px_roster_on_message(node, incoming->member, hello->roster, hello->cluster_id, hello->member_count,
                          hello->members);
     set_linked(node, incoming->member);
