@@ -20,6 +20,9 @@
 /* How long a clean stop waits for what was taken to be chosen, and for somebody to take leadership. */
 #define DRAIN_US 3000000u
 #define HAND_OVER_US 1000000u
+/* In the data folder. */
+#define SECRET_NAME "secret"
+#define SECRET_BYTES 32u
 
 typedef enum { STEP_RUNNING, STEP_DRAINING, STEP_HANDING_OVER, STEP_STOPPED } px_stop_step;
 
@@ -140,10 +143,15 @@ static int open_loop(px_daemon *daemon)
     return PX_EXIT_CLEAN;
 }
 
+static void draw_random(void *space, size_t size_bytes)
+{
+    while (getrandom(space, size_bytes, 0) != (ssize_t)size_bytes) continue;
+}
+
 static uint64_t draw_seed(void)
 {
     uint64_t seed = 0;
-    while (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed || seed == 0) continue;
+    draw_random(&seed, sizeof seed);
     return seed;
 }
 
@@ -186,16 +194,23 @@ static int open_node(px_daemon *daemon, const px_node_config *node_config)
     return PX_EXIT_CLEAN;
 }
 
-/* The key of stateless resets: the same after each restart, another on each node, never seen by anybody else.
- * [Q21] */
-static void fill_secret(const px_daemon *daemon, uint8_t secret[32])
+/* The key of stateless resets: the same after each restart, another on each node, known to nobody else. [Q21] */
+static int read_secret(px_daemon *daemon, uint8_t secret[SECRET_BYTES])
 {
-    const uint64_t storage_id = px_node_storage_id(daemon->node);
-    for (size_t i = 0; i < 4; i++) {
-        const uint64_t words[2] = {storage_id, i};
-        const px_hash hash = px_hash_of(words, sizeof words);
-        memcpy(secret + 8 * i, &hash.high, 8);
+    px_disk *disk = daemon->disk;
+    px_disk_file *file = NULL;
+    size_t read_bytes = 0;
+    px_err err = disk->open(disk, SECRET_NAME, &file);
+    if (err == PX_ERR_NOT_FOUND) {
+        draw_random(secret, SECRET_BYTES);
+        err = disk->create(disk, SECRET_NAME, SECRET_BYTES, &file);
+        if (!err) err = disk->write_now(disk, file, 0, secret, SECRET_BYTES);
+    } else if (!err) {
+        err = disk->read(disk, file, 0, secret, SECRET_BYTES, false, &read_bytes);
+        if (!err && read_bytes != SECRET_BYTES) err = PX_ERR_DAMAGED;
     }
+    if (file) disk->close(disk, file);
+    return err ? fail(daemon, SECRET_NAME, px_err_text(err)) : PX_EXIT_CLEAN;
 }
 
 static int open_net(px_daemon *daemon, const px_node_config *node_config)
@@ -216,7 +231,7 @@ static int open_net(px_daemon *daemon, const px_node_config *node_config)
         const uint32_t place = px_node_place(node_config, server->name);
         quic.servers[i] = (px_quic_server){server->name, server->addr.host, server->addr.port, place};
     }
-    fill_secret(daemon, quic.reset_secret);
+    if (read_secret(daemon, quic.reset_secret)) return PX_EXIT_FAILED;
     px_log *log = &daemon->log->log;
     if (px_quic_open(&quic, daemon->dgrams, daemon->clock, log, &daemon->net)) return PX_EXIT_FAILED;
     px_node_connect(daemon->node, daemon->net);

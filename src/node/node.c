@@ -215,11 +215,6 @@ bool px_node_is_handed_over(const px_node *node)
     return node->view.role != PX_ROLE_LEADER || node->member_count == 1;
 }
 
-uint64_t px_node_storage_id(const px_node *node)
-{
-    return node->state.storage_id;
-}
-
 void px_node_check(const px_node *node)
 {
     px_core_check(node->core);

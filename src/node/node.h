@@ -70,9 +70,6 @@ bool px_node_is_drained(const px_node *node);
 /* Has this node given up leading, or was it never? */
 bool px_node_is_handed_over(const px_node *node);
 
-/* Drawn at random when the data folder was made. */
-uint64_t px_node_storage_id(const px_node *node);
-
 /* Every invariant of core and shell, or px_assert: after each event in tests. */
 void px_node_check(const px_node *node);
 
