@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "codec/wire.h"
 #include "node/node_priv.h"
+#include "paxos/core_priv.h"
 #include "sim/checks.h"
 #include "sim/faults.h"
 #include "sim/sim_node.h"
@@ -178,6 +179,8 @@ static bool is_vote(const sim_protocol *protocol, const sim_ballot *ballot, uint
     const px_hash theirs = chain_in(ballot, state->durable);
     const px_node *node = protocol->world->nodes[from]->node;
     if (!node || px_hash_is_zero(theirs) || !px_core_chain_at(node->core, state->durable, &own)) return true;
+    /* A higher ballot's log may be taken already and not yet be durable: the disk still has this one's. */
+    if (!px_ballot_equal(node->core->accepted, ballot->ballot)) return true;
     if (px_hash_equal(theirs, own)) return true;
     sim_check(protocol->world, state->durable <= node->view.state.chosen, "one value",
               "%s accepts another value than ballot %llu proposed at or before slot %llu",
