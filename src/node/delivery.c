@@ -59,6 +59,7 @@ static void advance(px_node *node)
 {
     const uint64_t durable = node->view.state.durable;
     const uint64_t upto = node->chosen_slot < durable ? node->chosen_slot : durable;
+    if (node->view.diverged) return; /* what stands here is not what the others have [§7] */
     while (node->delivered_slot < upto) {
         const px_tail_slot *slot = px_tail_find(&node->tail, node->delivered_slot + 1);
         px_assert(slot != NULL);

@@ -268,6 +268,17 @@ static bool take_hello(px_node *node, px_incoming *incoming, const px_wire_hello
 
 /* ---- messages ---- */
 
+/* A message that breaks the protocol costs its sender the connection. [§7] */
+static bool closes_violator(px_node *node, uint64_t connection)
+{
+    if (node->violations_seen == node->view.violations) return false;
+    node->violations_seen = node->view.violations;
+    px_incoming *incoming = find_incoming(node, connection);
+    if (!incoming || incoming->member != node->view.violator) return false;
+    refuse_incoming(node, incoming, node->view.violation);
+    return true;
+}
+
 /* False where the connection is closed now. */
 static bool take_line(px_node *node, px_incoming *incoming, uint8_t *line, size_t size_bytes)
 {
@@ -290,8 +301,9 @@ static bool take_line(px_node *node, px_incoming *incoming, uint8_t *line, size_
     }
     if (wire.to.storage_id != node->state.storage_id || wire.to.start_count != node->state.start_count)
         return true;
+    const uint64_t connection = incoming->connection;
     px_dispatch(node, incoming->member, &wire);
-    return true;
+    return !closes_violator(node, connection);
 }
 
 static void grow_space(px_incoming *incoming)

@@ -153,8 +153,9 @@ struct px_node {
     px_timer ping_timer;
     px_node_counters counters;
     bool was_ready;
+    uint64_t violations_seen;
+    bool is_divergence_said;
     px_ballot leader_said;
-    void (*on_handed_over)(void *context);
 };
 
 static inline uint64_t px_node_now_us(px_node *node)

@@ -57,6 +57,9 @@ void px_status_fill(px_app *app, px_status *status)
     status->digest_index = node->view.index_chosen;
     (void)px_core_chain_at(node->core, node->view.state.chosen, &status->digest);
     px_roster_missing(node, status->waiting_for, sizeof status->waiting_for);
+    if (node->view.diverged)
+        copy_text(status->waiting_for, sizeof status->waiting_for,
+                  "diverged: its log differs from a majority's");
     if (!status->waiting_for[0] && !status->has_leader)
         copy_text(status->waiting_for, sizeof status->waiting_for,
                   "no leader: a majority of the members must reach each other");
@@ -71,9 +74,21 @@ void px_status_fill(px_app *app, px_status *status)
     status->elections = node->view.elections;
 }
 
+static void say_divergence(px_node *node)
+{
+    if (!node->view.diverged || node->is_divergence_said) return;
+    node->is_divergence_said = true;
+    px_log_event(
+        node->ports.log, PX_LOG_ERROR,
+        "diverged: slot %llu here is not what a majority has: this node no longer votes or delivers; keep "
+        "its folder for whoever finds out why, and start it anew with an empty one",
+        (unsigned long long)node->view.differs_slot);
+}
+
 /* The word `ready` is said when this node can take messages: it knows a leader. */
 void px_status_say_changes(px_node *node)
 {
+    say_divergence(node);
     const px_ballot leader = node->view.leader;
     if (px_ballot_equal(leader, node->leader_said)) return;
     node->leader_said = leader;
