@@ -33,6 +33,8 @@
 /* Where a reader that comes is heard. */
 #define HEARD_US_MAX 500000u
 #define RETRY_US 1000000u
+/* Looks that find the cursor beyond the log before it is said. */
+#define CHECKS_AHEAD 3u
 /* Tries to find a moment in which nobody reads; somebody reads, then. */
 #define LOOKS_MAX 3u
 
@@ -57,8 +59,8 @@ struct px_out_pipe {
     bool has_leftover;  /* the FIFO holds bytes of an earlier px, which go first */
     bool must_renew;    /* what is in the FIFO may not be read */
     bool is_stopping, is_stopped;
-    bool is_failing; /* said once */
-    bool is_ahead;   /* said once: the cursor lies beyond the log */
+    bool is_failing;       /* said once */
+    uint32_t checks_ahead; /* in which the cursor lay beyond the log, one after the other */
     px_pipe_counters counters;
 };
 
@@ -350,18 +352,18 @@ void px_out_pipe_on_delivered(px_out_pipe *pipe, uint64_t index)
     pump(pipe);
 }
 
-/* A cursor beyond the log is another log's, or this one has lost its end: it waits, and says so. */
+/* A cursor beyond the log is another log's, or this one has lost its end: it waits, and says so. A node that
+ * has just started may not know yet how far the log goes. */
 static void check_cursor(px_out_pipe *pipe)
 {
     px_status status;
     pipe->env->app->calls->status(pipe->env->app, &status);
     const bool is_ahead = status.waiting_for[0] == 0 && pipe->taken > status.committed;
-    if (is_ahead && !pipe->is_ahead)
-        px_log_event(
-            pipe->env->log, PX_LOG_ERROR,
-            "pipe %s: its cursor is at message %llu, the log ends at %llu: has the log lost its end?",
-            pipe->config.name, (unsigned long long)pipe->taken, (unsigned long long)status.committed);
-    pipe->is_ahead = is_ahead;
+    pipe->checks_ahead = is_ahead ? pipe->checks_ahead + 1 : 0;
+    if (pipe->checks_ahead != CHECKS_AHEAD) return;
+    px_log_event(pipe->env->log, PX_LOG_ERROR,
+                 "pipe %s: its cursor is at message %llu, the log ends at %llu: has the log lost its end?",
+                 pipe->config.name, (unsigned long long)pipe->taken, (unsigned long long)status.committed);
 }
 
 void px_out_pipe_check(px_out_pipe *pipe)

@@ -136,9 +136,12 @@ static void on_listener(px_stream_events *events, uint32_t ready)
     for (unsigned count = 0; count < ACCEPTS_PER_TURN; count++) {
         const px_err err = accept_one(server);
         if (err == PX_ERR_MORE) return;
+        if (!err) server->is_failing = false;
         if (!err) continue;
-        px_log_event(server->env->log, PX_LOG_ERROR, "socket: cannot take a client: %s; tries again",
-                     px_err_text(err));
+        if (!server->is_failing)
+            px_log_event(server->env->log, PX_LOG_ERROR, "socket: cannot take a client: %s; tries again",
+                         px_err_text(err));
+        server->is_failing = true;
         server->env->streams->want(server->env->streams, server->listener, 0);
         px_env_start(server->env, &server->accept_retry, ACCEPT_RETRY_US);
         return;

@@ -125,6 +125,7 @@ struct px_socket {
     uint32_t pending_count, barrier_count;
     size_t grown_bytes;
     px_client *overdrawn; /* the one client whose buffer may go beyond all bounds but its own */
+    bool is_failing;      /* to take clients; said once */
     bool is_stopping;
 };
 

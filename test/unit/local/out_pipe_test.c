@@ -447,6 +447,45 @@ static void a_fifo_that_was_removed_is_made_again(void **state)
     close(next);
 }
 
+static void a_cursor_beyond_the_log_waits_and_says_so(void **state)
+{
+    world *w = *state;
+    px_cursor_file *file;
+    assert_int_equal(px_cursor_file_open(&w->disk.disk, &w->log, &file), PX_OK);
+    assert_non_null(px_cursor_make(file, PX_CURSOR_PIPE, "1", 3));
+    px_cursor_file_close(file);
+    world_open(w);
+    const int fd = reader(w);
+    say_numbers(w, 1, 2);
+    assert_true(world_run_until_delivered(w, 2));
+    assert_nothing(w, fd);
+    assert_int_equal(w->log_count, 0); /* it may only not know yet */
+    world_run_ms(w, 3200);
+    assert_int_equal(w->log_count, 1);
+    assert_nothing(w, fd);
+    assert_int_equal(cursor_on_disk(w), 3);
+    say_numbers(w, 3, 4);
+    assert_number(w, fd, 4);
+    close(fd);
+}
+
+static void messages_that_the_log_no_longer_has_are_passed_over(void **state)
+{
+    world *w = *state;
+    w->app.first = 10;
+    say_numbers(w, 10, 11);
+    px_cursor_file *file;
+    assert_int_equal(px_cursor_file_open(&w->disk.disk, &w->log, &file), PX_OK);
+    assert_non_null(px_cursor_make(file, PX_CURSOR_PIPE, "1", 3));
+    px_cursor_file_close(file);
+    world_open(w);
+    const int fd = reader(w);
+    assert_number(w, fd, 10);
+    assert_number(w, fd, 11);
+    assert_int_equal(w->log_count, 1);
+    close(fd);
+}
+
 static void in_format_json_index_origin_and_time_are_told(void **state)
 {
     world *w = *state;
@@ -505,6 +544,8 @@ int main(void)
         TEST(from_end_begins_behind_what_was_there_when_the_node_was_ready),
         TEST(from_end_stays_where_it_was_at_the_first_start),
         TEST(a_fifo_that_was_removed_is_made_again),
+        TEST(a_cursor_beyond_the_log_waits_and_says_so),
+        TEST(messages_that_the_log_no_longer_has_are_passed_over),
         TEST(in_format_json_index_origin_and_time_are_told),
         TEST(in_format_length_the_prefix_counts_as_part_of_the_message),
     };
