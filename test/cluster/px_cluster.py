@@ -466,9 +466,10 @@ def check_log(messages, loads=()):
     payloads = [payload_of(message) for message in messages]
     for load in loads:
         mine = [payload for payload in payloads if payload.startswith(load.label.encode() + b" ")]
-        assert len(mine) == len(set(mine)), "a message is there twice"
+        there = set(mine)
+        assert len(mine) == len(there), "a message is there twice"
         for payload, index in load.acknowledged.items():
             assert payloads[index - 1] == payload, f"{payload} was acknowledged at {index}"
         for payload, code in load.refused:
-            assert code == "unknown" or payload not in mine, f"{payload} was refused with {code} and is there"
+            assert code == "unknown" or payload not in there, f"{payload} was refused with {code} and is there"
     return payloads
