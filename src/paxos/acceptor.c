@@ -57,7 +57,7 @@ static void send_promise(px_core *core, uint32_t from)
 
 void px_acceptor_on_prepare(px_core *core, uint32_t from, const px_message *message)
 {
-    if (!core->is_voting) return;
+    if (!core->is_voting && !PX_MUTANT("r18_votes_before_the_roster_is_complete")) return;
     const px_ballot ballot = message->ballot;
     if (px_ballot_less(ballot, core->promised) && !PX_MUTANT("r3_promise_below_promised")) {
         px_acceptor_refuse(core, from, ballot);
@@ -95,7 +95,7 @@ static void send_accepted(px_core *core)
 static void take_chosen(px_core *core, px_ballot ballot, uint64_t chosen)
 {
     if (!px_ballot_equal(core->accepted, ballot) && !PX_MUTANT("r6_chosen_under_any_ballot")) return;
-    px_taken_choose(core, chosen);
+    px_taken_choose(core, PX_MUTANT("r7_taken_is_chosen") ? core->slots.taken : chosen);
 }
 
 /* The synchronisation of a higher ballot: one record, whole or not at all. [R5] */

@@ -91,7 +91,8 @@ void px_check_state(px_core *core, uint32_t from, const px_node_state *state)
 {
     if (state->chosen == 0 || state->chosen > core->slots.chosen) return;
     const px_slot *slot = px_slots_at(&core->slots, state->chosen);
-    if (!slot || px_hash_equal(slot->chain, state->chosen_chain)) return;
+    if (!slot || px_hash_equal(slot->chain, state->chosen_chain) || PX_MUTANT("p7_divergence_is_ignored"))
+        return;
     core->peers[from].differs = true;
     core->differs_slot = state->chosen;
     if (!has_majority_against(core) || core->is_diverged) return;

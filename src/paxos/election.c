@@ -117,7 +117,8 @@ static void judge_leader(px_core *core, const px_census *census)
         px_candidate_campaign(core);
         return;
     }
-    const bool is_overdue = core->disk == PX_DISK_OVERDUE && census->has_well_disk;
+    const bool is_overdue =
+        core->disk == PX_DISK_OVERDUE && census->has_well_disk && !PX_MUTANT("r13_leads_with_a_stuck_disk");
     if ((census->agreeing < majority && !PX_MUTANT("r13_never_steps_down")) || is_overdue) {
         px_election_enter(core, PX_PHASE_FOLLOWER);
         return;
@@ -131,7 +132,7 @@ static bool may_campaign(const px_core *core, const px_census *census)
     if (census->heard < px_core_majority(core)) return false;
     if (px_election_is_served(core)) return false;
     if (census->is_other_served && !PX_MUTANT("r14_campaign_though_others_are_served")) return false;
-    if (core->disk == PX_DISK_OVERDUE) return false;
+    if (core->disk == PX_DISK_OVERDUE && !PX_MUTANT("r13_campaigns_with_a_stuck_disk")) return false;
     return core->disk != PX_DISK_FULL || !census->has_space;
 }
 
@@ -184,6 +185,7 @@ void px_election_on_tick(px_core *core)
 void px_election_on_heartbeat(px_core *core, uint32_t from, const px_message *message)
 {
     px_catchup_on_state(core, from);
+    if (PX_MUTANT("r13_one_way_counts")) core->peers[from].heard_round = core->round;
     if (!core->is_voting) return; /* its answer must not be counted */
     uint32_t leader = PX_MEMBERS_MAX;
     px_message heard = {
@@ -206,8 +208,8 @@ void px_election_on_heard(px_core *core, uint32_t from, const px_message *messag
     px_peer *peer = &core->peers[from];
     /* An answer to a round that is not the latest is old: it proves nothing. [R13] */
     if (message->round > core->round || message->round < peer->heard_round) return;
-    if (message->round + PX_ROUNDS_HEARD <= core->round) return;
-    peer->heard_round = message->round;
+    if (message->round + PX_ROUNDS_HEARD <= core->round && !PX_MUTANT("r13_old_answers_count")) return;
+    peer->heard_round = PX_MUTANT("r13_old_answers_count") ? core->round : message->round;
     peer->leads = message->leads;
     peer->follows = message->follows;
     peer->served = message->served;

@@ -1,7 +1,8 @@
-/* hostile_test.c - whatever members say, a core neither fails an assertion nor breaks an invariant of its own.
+/* hostile_test.c - whatever members say, a core neither fails an assertion nor breaks an invariant of its
+ * own.
  *
- * Meaning    One core hears two members that lie: ballots, states and logs are drawn near what the core has, so that
- *            many of them get past the first look. What the decoder would refuse is not drawn. */
+ * Meaning    One core hears two members that lie: ballots, states and logs are drawn near what the core has,
+ *            so that many of them get past the first look. What the decoder would refuse is not drawn. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/assert.h"
 #include "base/prng.h"
