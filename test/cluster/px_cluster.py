@@ -471,5 +471,6 @@ def check_log(messages, loads=()):
         for payload, index in load.acknowledged.items():
             assert payloads[index - 1] == payload, f"{payload} was acknowledged at {index}"
         for payload, code in load.refused:
-            assert code == "unknown" or payload not in there, f"{payload} was refused with {code} and is there"
+            is_well = code == "unknown" or payload not in there
+            assert is_well, f"{payload} was refused with {code} and is there"
     return payloads
