@@ -131,6 +131,7 @@ static const sim_scenario scenarios[] = {
     {"one-link", 3, one_link, 0, true},
     {"one-link-of-5", 5, one_link, 0, true},
     {"loss", 5, NULL, 300000, false},
+    {"small-forwards", 3, NULL, 0, false},
 };
 #define SCENARIOS (sizeof scenarios / sizeof *scenarios)
 
@@ -209,6 +210,16 @@ static void run_graph(sim_world *world, const sim_scenario *scenario, uint32_t l
               "%s: a leader that nothing kept from leading was replaced", scenario->name);
 }
 
+/* So many single messages that what each costs beside its bytes would add up to all that may be under way. */
+static void run_small(sim_world *world)
+{
+    world->faults->work.burst_messages = 1;
+    world->faults->work.burst_gap_us = SIM_MS;
+    world->faults->work.message_bytes_max = 48;
+    world->checks->message_bytes_max = 48;
+    sim_world_run_until(world, world->now_us + 60 * SIM_SECOND);
+}
+
 static void run_loss(sim_world *world, const sim_scenario *scenario)
 {
     for (uint32_t from = 0; from < world->options.node_count; from++)
@@ -231,8 +242,10 @@ void sim_scenario_run(sim_world *world)
     const uint32_t leader = sim_liveness_leader(world, (1u << world->options.node_count) - 1);
     if (scenario->graph)
         run_graph(world, scenario, leader);
-    else
+    else if (scenario->loss)
         run_loss(world, scenario);
+    else
+        run_small(world);
     sim_faults_heal(world);
     sim_liveness_check(world);
 }
