@@ -72,6 +72,7 @@ static void print_table(const json_t *status)
            "RTT ms", "LAG", "ROLE", "DISK");
     size_t i;
     const json_t *member;
+    // cppcheck-suppress unknownMacro
     json_array_foreach(json_object_get(status, "members"), i, member) print_member(member, self, leader);
 }
 

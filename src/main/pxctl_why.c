@@ -62,6 +62,7 @@ static void look(const json_t *status)
         printf("%s is %s and knows no leader: nothing is committed now.\n", self, role);
     }
     if (*waiting) printf("- it waits: %s.\n", waiting);
+    // cppcheck-suppress unknownMacro
     json_array_foreach(json_object_get(status, "members"), i, member) look_at_member(member, self, &of);
     if (!*leader && of.voters_up * 2 <= of.count) {
         printf("- %zu of %zu members can vote here, %zu are needed: bring more of them up.\n", of.voters_up,

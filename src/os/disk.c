@@ -30,7 +30,8 @@
 struct px_disk_file {
     int plain, synced;
     uint64_t claimed; /* durable writes have been handed over below this offset */
-    /* Zeros or writes stand below this offset. UINT64_MAX until the first write here: what an opened file holds
+    /* Zeros or writes stand below this offset. UINT64_MAX until the first write here: what an opened file
+     * holds
      * above is not known before. */
     uint64_t filled;
     uint64_t wanted;    /* zeros are wanted below this one */

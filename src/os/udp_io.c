@@ -190,6 +190,7 @@ size_t px_udp_receive(px_udp *udp, px_udp_space *space, bool *refused)
         messages[i].msg_hdr.msg_iovlen = 1;
         messages[i].msg_hdr.msg_name = space->remotes[i].bytes;
         messages[i].msg_hdr.msg_namelen = sizeof space->remotes[i].bytes;
+        // cppcheck-suppress uninitvar
         messages[i].msg_hdr.msg_control = controls[i].bytes;
         messages[i].msg_hdr.msg_controllen = sizeof controls[i].bytes;
     }

@@ -23,7 +23,7 @@ static uint64_t own_length(const px_core *core)
 /* The highest length that a majority has reached. [R1] */
 static uint64_t majority_length(const px_core *core)
 {
-    uint64_t lengths[PX_MEMBERS_MAX];
+    uint64_t lengths[PX_MEMBERS_MAX] = {0};
     uint32_t count = 0;
     for (uint32_t member = 0; member < core->config.member_count; member++) {
         const uint64_t length =

@@ -30,8 +30,8 @@ struct px_disk_write {
     size_t size_bytes;
     /* PX_OK: on stable storage. Any error: nothing may be believed [R17] */
     void (*on_done)(px_disk_write *write, px_err err);
-    uint64_t sync_us;    /* how long it took, set before on_done */
-    px_err err;          /* the disk's, as `next` */
+    uint64_t sync_us; /* how long it took, set before on_done */
+    px_err err;       /* the disk's, as `next` */
     px_disk_write *next;
 };
 
