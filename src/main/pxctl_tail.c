@@ -15,37 +15,47 @@ typedef struct {
     uint64_t until;   /* last index to print; UINT64_MAX where it follows */
     uint64_t printed; /* index of the last message printed */
     uint64_t acked;
+    bool is_over; /* the node takes requests again: there is nothing more to print */
 } tail;
 
-/* Prints one message. False, and all is said, where the line is none. */
-static bool print_message(tail *of, const char *line, size_t size_bytes)
+/* Takes a line that is no message: the answer to an ack or to the request behind the follow, or the reason
+ * why it ends. False, and all is said, for that. */
+static bool take_reply(tail *of, const char *line, size_t size_bytes)
+{
+    json_t *reply = px_reply_parse(line, size_bytes);
+    if (json_object_get(reply, "tag")) of->is_over = true;
+    json_decref(reply);
+    return reply != NULL;
+}
+
+static void print_message(tail *of, const char *line, size_t line_bytes, const uint8_t *payload,
+                          size_t payload_bytes)
+{
+    if (of->wants_json) {
+        fwrite(line, 1, line_bytes, stdout);
+    } else {
+        fwrite(payload, 1, payload_bytes, stdout);
+    }
+    putchar('\n');
+}
+
+static bool take_line(tail *of, const char *line, size_t size_bytes)
 {
     json_error_t error;
     json_t *message = json_loadb(line, size_bytes, JSON_ALLOW_NUL, &error);
     const json_t *index = json_object_get(message, "index");
-    if (json_is_boolean(json_object_get(message, "ok"))) {
-        /* An answer to an ack, or the reason why it ends. */
-        json_decref(message);
-        json_t *reply = px_reply_parse(line, size_bytes);
-        json_decref(reply);
-        return reply != NULL;
-    }
+    const bool is_reply = json_object_get(message, "ok") != NULL;
     size_t payload_bytes = 0;
-    uint8_t *payload = json_is_integer(index) ? px_payload_get(message, &payload_bytes) : NULL;
-    if (!payload) {
-        px_say_failed("not a message: %.100s", line);
-    } else if (of->wants_json) {
-        fwrite(line, 1, size_bytes, stdout);
-        putchar('\n');
-    } else {
-        fwrite(payload, 1, payload_bytes, stdout);
-        putchar('\n');
+    uint8_t *payload = !is_reply && json_is_integer(index) ? px_payload_get(message, &payload_bytes) : NULL;
+    if (payload) {
+        print_message(of, line, size_bytes, payload, payload_bytes);
+        of->printed = (uint64_t)json_integer_value(index);
     }
-    if (payload) of->printed = (uint64_t)json_integer_value(index);
-    const bool is_printed = payload != NULL;
-    free(payload);
     json_decref(message);
-    return is_printed;
+    free(payload);
+    if (is_reply) return take_reply(of, line, size_bytes);
+    if (!payload) px_say_failed("not a message: %.100s", line);
+    return payload != NULL;
 }
 
 /* The consumer's cursor moves only past what has left this process. */
@@ -64,28 +74,25 @@ static bool flush_and_ack(tail *of)
 
 static px_exit print_messages(tail *of)
 {
-    while (of->printed < of->until) {
+    while (!of->is_over) {
         size_t size_bytes;
         const char *line = px_client_line(&of->client, &size_bytes);
         if (line) {
-            if (!print_message(of, line, size_bytes)) return PX_EXIT_FAILED;
+            if (!take_line(of, line, size_bytes)) return PX_EXIT_FAILED;
             continue;
         }
-        if (!flush_and_ack(of)) return PX_EXIT_FAILED;
+        /* Without --follow one ack at the end is enough, and its answer says that the cursor has moved. */
+        if (of->follows && !flush_and_ack(of)) return PX_EXIT_FAILED;
         if (of->client.is_ended) return px_say_failed("the node closed the connection; see its log");
         px_client_move(&of->client, -1, -1);
     }
+    const uint64_t acked = of->acked;
     if (!flush_and_ack(of)) return PX_EXIT_FAILED;
-    if (!of->consumer) return PX_EXIT_DONE;
-    /* The answer to a last ack, so that the cursor has moved when the command ends. */
-    px_client_put_json(&of->client, json_pack("{s:s,s:s}", "op", "status", "tag", "end"));
-    for (;;) {
-        json_t *reply = px_client_reply(&of->client);
-        if (!reply) return PX_EXIT_FAILED;
-        const bool is_last = json_object_get(reply, "tag") != NULL;
-        json_decref(reply);
-        if (is_last) return PX_EXIT_DONE;
-    }
+    if (of->acked == acked) return PX_EXIT_DONE;
+    json_t *reply = px_client_reply(&of->client);
+    const px_exit status = reply ? PX_EXIT_DONE : PX_EXIT_FAILED;
+    json_decref(reply);
+    return status;
 }
 
 /* Asks how far the log goes now: without --follow, the command ends there. */
@@ -114,6 +121,9 @@ static px_exit follow(tail *of, const char *from, uint64_t number)
     if (of->consumer) json_object_set_new(request, "consumer", json_string(of->consumer));
     if (!of->follows) json_object_set_new(request, "until", json_integer((json_int_t)of->until));
     px_client_put_json(&of->client, request);
+    /* Read only when the follow has come to its end, which a consumer may be at already: its answer tells
+     * that. */
+    if (!of->follows) px_client_put_json(&of->client, json_pack("{s:s,s:s}", "op", "status", "tag", "end"));
     return print_messages(of);
 }
 
