@@ -49,8 +49,9 @@ struct px_out_pipe {
     px_cursor *cursor; /* NULL until it is decided where it begins */
     px_ledger ledger;
     px_walk walk;
-    uint64_t taken; /* index of the last message wholly taken */
-    uint64_t seen;  /* delivered, as last told */
+    uint64_t taken;     /* index of the last message wholly taken */
+    px_barrier log_end; /* asks where the log ends, for a cursor that begins there */
+    bool is_asking;
     uint8_t *space;
     size_t capacity, start, end;
     uint64_t formatted; /* messages in it, written or not */
@@ -335,21 +336,21 @@ static bool begin_at(px_out_pipe *pipe, uint64_t index)
     return true;
 }
 
-/* The log's end is where it stood when the node was ready: what a node catches up on was there before, and
- * whatever is delivered from then on is new. */
-static void begin_at_end(px_out_pipe *pipe, uint64_t delivered)
+/* The log's end is a linearizable index: what a node that has just started still catches up on was there
+ * before. [R7] */
+static void on_end(px_barrier *barrier, uint64_t index)
 {
-    px_status status;
-    pipe->env->app->calls->status(pipe->env->app, &status);
-    if (status.waiting_for[0] == 0 && !begin_at(pipe, pipe->seen))
-        complain(pipe, "keep a cursor for it", PX_ERR_NO_SPACE);
-    pipe->seen = delivered;
+    px_out_pipe *pipe = PX_OWNER_OF(barrier, px_out_pipe, log_end);
+    pipe->is_asking = false;
+    if (pipe->is_stopping) return;
+    if (!begin_at(pipe, index)) complain(pipe, "keep a cursor for it", PX_ERR_NO_SPACE);
+    pump(pipe);
 }
 
 void px_out_pipe_on_delivered(px_out_pipe *pipe, uint64_t index)
 {
-    if (!pipe->cursor && !pipe->is_stopping) begin_at_end(pipe, index);
-    pump(pipe);
+    (void)index;
+    if (pipe->cursor) pump(pipe);
 }
 
 /* A cursor beyond the log is another log's, or this one has lost its end: it waits, and says so. A node that
@@ -370,7 +371,6 @@ void px_out_pipe_check(px_out_pipe *pipe)
 {
     px_streams *streams = pipe->env->streams;
     if (pipe->is_stopping) return;
-    if (!pipe->cursor) begin_at_end(pipe, pipe->seen);
     if (!pipe->cursor) return;
     check_cursor(pipe);
     if (pipe->must_renew || streams->is_current(streams, pipe->stream)) return;
@@ -386,14 +386,18 @@ static bool begin(px_out_pipe *pipe)
 {
     px_status status;
     pipe->env->app->calls->status(pipe->env->app, &status);
-    pipe->seen = pipe->env->app->calls->index_delivered(pipe->env->app);
     const bool is_known = px_cursor_find(pipe->cursors, PX_CURSOR_PIPE, pipe->config.name) != NULL;
     const bool is_damaged = px_cursor_file_is_damaged(pipe->cursors);
     if (!is_known && is_damaged)
         px_log_event(pipe->env->log, PX_LOG_WARN,
                      "pipe %s: its cursor may be lost to damage; starts at the log's start",
                      pipe->config.name);
-    if (!is_known && !is_damaged && pipe->config.from_end) return true;
+    if (!is_known && !is_damaged && pipe->config.from_end) {
+        pipe->is_asking = true;
+        pipe->log_end.on_done = on_end;
+        pipe->env->app->calls->barrier(pipe->env->app, &pipe->log_end);
+        return true;
+    }
     return begin_at(pipe, status.first > 0 ? status.first - 1 : 0);
 }
 
@@ -471,6 +475,7 @@ const char *px_out_pipe_name(const px_out_pipe *pipe)
 
 void px_out_pipe_close(px_out_pipe *pipe)
 {
+    if (pipe->is_asking) pipe->env->app->calls->barrier_cancel(pipe->env->app, &pipe->log_end);
     px_env_stop(pipe->env, &pipe->tick);
     px_env_stop(pipe->env, &pipe->deadline);
     px_walk_rest(&pipe->walk);

@@ -392,18 +392,20 @@ static void a_stop_with_nothing_in_the_fifo_is_immediate(void **state)
     assert_int_equal(cursor_on_disk(w), 0);
 }
 
-static void from_end_begins_behind_what_was_there_when_the_node_was_ready(void **state)
+static void from_end_begins_behind_what_was_chosen_when_it_asked(void **state)
 {
     world *w = *state;
     w->pipe.from_end = true;
-    w->app.is_not_ready = true;
+    w->app.is_held = true; /* nobody can tell yet where the log ends */
     say_numbers(w, 1, 5);
     world_open(w);
     const int fd = reader(w);
     assert_true(world_run_until_delivered(w, 5));
     say_numbers(w, 6, 8);
     assert_true(world_run_until_delivered(w, 8));
-    w->app.is_not_ready = false;
+    w->app.is_held = false;
+    fake_app_turn(&w->app);
+    assert_null(w->app.barriers);
     say(w, "new");
     assert_line(w, fd, "new");
     assert_true(run_until_cursor(w, 9));
@@ -541,7 +543,7 @@ int main(void)
         TEST(a_clean_stop_waits_for_the_reader_and_repeats_nothing),
         TEST(a_clean_stop_waits_a_second_for_a_reader_that_does_not_read),
         TEST(a_stop_with_nothing_in_the_fifo_is_immediate),
-        TEST(from_end_begins_behind_what_was_there_when_the_node_was_ready),
+        TEST(from_end_begins_behind_what_was_chosen_when_it_asked),
         TEST(from_end_stays_where_it_was_at_the_first_start),
         TEST(a_fifo_that_was_removed_is_made_again),
         TEST(a_cursor_beyond_the_log_waits_and_says_so),
