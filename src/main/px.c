@@ -48,11 +48,12 @@ int main(int count, char **words)
     const bool is_check = count == 3 && strcmp(words[1], "--check") == 0;
     if (!is_check && (count != 2 || words[1][0] == '-')) return fail_usage();
     const char *path = words[count - 1];
-    px_config config;
+    px_config config = {0};
     char fault[PX_CONFIG_FAULT_BYTES];
     if (px_config_load(path, &config, fault, sizeof fault) ||
         px_config_check(path, &config, fault, sizeof fault)) {
         (void)fprintf(stderr, "%s\n", fault);
+        px_config_free(&config);
         return PX_EXIT_USAGE;
     }
     int status = PX_EXIT_CLEAN;
