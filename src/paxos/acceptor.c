@@ -27,8 +27,8 @@ void px_acceptor_promise(px_core *core, px_ballot ballot)
 void px_acceptor_refuse(px_core *core, uint32_t from, px_ballot ballot)
 {
     const bool is_durable = px_ballot_equal(core->promised, core->tickets.durable.promised);
-    px_ticket after = is_durable ? px_now() : core->tickets.last;
-    if (PX_MUTANT("r2_refuse_before_durable")) after = px_now();
+    px_ticket after = is_durable ? px_at_once() : core->tickets.last;
+    if (PX_MUTANT("r2_refuse_before_durable")) after = px_at_once();
     const px_message refuse = {
         .kind = PX_MESSAGE_REFUSE,
         .ballot = ballot,
@@ -45,7 +45,7 @@ static void send_promise(px_core *core, uint32_t from)
         .state = px_core_state_taken(core), /* synced or not: it waits for all of it [R3] */
     };
     px_ticket after = core->tickets.last;
-    if (PX_MUTANT("r2_promise_before_durable")) after = px_now();
+    if (PX_MUTANT("r2_promise_before_durable")) after = px_at_once();
     if (PX_MUTANT("r3_promise_states_only_what_is_synced")) {
         promise.state.accepted = core->tickets.durable.accepted;
         promise.state.taken = promise.state.durable = px_core_state_durable(core).durable;
@@ -88,7 +88,7 @@ static void send_accepted(px_core *core)
     };
     core->accepted_told = core->accepted;
     core->accepted_told_length = accepted.state.durable;
-    px_core_send(core, 1u << core->accepted.node, px_now(), &accepted);
+    px_core_send(core, 1u << core->accepted.node, px_at_once(), &accepted);
 }
 
 /* What the leader of the accepted ballot calls chosen is chosen here, too, as far as the log goes. [R6] */
@@ -251,7 +251,7 @@ void px_acceptor_on_accept(px_core *core, uint32_t from, const px_message *messa
         const px_message accepted = {
             PX_MESSAGE_ACCEPTED, message->ballot, px_core_state_taken(core), {0}, 0, 0, {0}, {0}, false,
             PX_DISK_WELL};
-        px_core_send(core, 1u << from, px_now(), &accepted);
+        px_core_send(core, 1u << from, px_at_once(), &accepted);
     }
 }
 

@@ -15,7 +15,7 @@ static px_waiting_barrier *barrier_at(px_core *core, uint64_t number)
 static void send_probe(px_core *core, uint32_t to_mask)
 {
     const px_message probe = {.kind = PX_MESSAGE_PROBE, .ballot = core->ballot, .probe = core->probe};
-    px_core_send(core, to_mask, px_now(), &probe);
+    px_core_send(core, to_mask, px_at_once(), &probe);
 }
 
 static void begin_probe(px_core *core)
@@ -63,7 +63,7 @@ void px_barrier_on_probe(px_core *core, uint32_t from, const px_message *message
         .state = px_core_state_durable(core),
         .probe = message->probe,
     };
-    px_core_send(core, 1u << from, px_now(), &probed);
+    px_core_send(core, 1u << from, px_at_once(), &probed);
 }
 
 void px_barrier_on_probed(px_core *core, uint32_t from, const px_message *message)

@@ -17,7 +17,7 @@ static void send_prepare(px_core *core, uint32_t to_mask)
                           .ballot = core->ballot,
                           .state = px_core_state_taken(core)};
     px_ticket after = core->tickets.last;
-    if (PX_MUTANT("r2_prepare_before_durable")) after = px_now();
+    if (PX_MUTANT("r2_prepare_before_durable")) after = px_at_once();
     px_core_send(core, to_mask, after, &prepare);
 }
 
@@ -43,6 +43,7 @@ void px_candidate_campaign(px_core *core)
         if (!PX_MUTANT("r1_promise_of_an_older_ballot_counts")) core->peers[member].has_promised = false;
     }
     px_election_enter(core, PX_PHASE_PREPARING);
+    core->prepare_round = core->round;
     (void)px_taken_store_promise(core);
     send_prepare(core, px_core_others(core));
 }
@@ -55,7 +56,7 @@ static void send_fetch(px_core *core)
                               .ballot = core->ballot,
                               .state = px_core_state_durable(core)};
     core->adopt_ask_round = core->round;
-    px_core_send(core, 1u << core->source, px_now(), &fetch);
+    px_core_send(core, 1u << core->source, px_at_once(), &fetch);
 }
 
 static void give_up(px_core *core)
@@ -185,7 +186,8 @@ void px_candidate_on_round(px_core *core)
 {
     if (core->phase == PX_PHASE_PREPARING) {
         try_adopt(core);
-        if (core->phase == PX_PHASE_PREPARING) send_prepare(core, members_without_promise(core));
+        const bool is_late = core->round - core->prepare_round >= PX_ROUNDS_HEARD;
+        if (core->phase == PX_PHASE_PREPARING && is_late) send_prepare(core, members_without_promise(core));
     }
     if (core->phase != PX_PHASE_ADOPTING) return;
     if (core->round - core->adopt_round >= core->adopt_patience)

@@ -14,7 +14,7 @@
 static void send_fetch(px_core *core, uint32_t member)
 {
     const px_message fetch = {.kind = PX_MESSAGE_FETCH, .state = px_core_state_durable(core)};
-    px_core_send(core, 1u << member, px_now(), &fetch);
+    px_core_send(core, 1u << member, px_at_once(), &fetch);
 }
 
 /* Asks a leader to synchronise this node from what it knows chosen; at most once a round. */
@@ -54,6 +54,15 @@ static bool is_coming(const px_core *core, uint32_t source)
     return core->round - core->still_round < PX_ROUNDS_HEARD;
 }
 
+/* Is this node in its leader's stream, so that only a gap would have to be fetched? */
+static bool is_in_stream(const px_core *core, uint32_t source)
+{
+    uint32_t leader = PX_MEMBERS_MAX;
+    const px_ballot ballot = px_election_leader_heard(core, &leader);
+    if (px_ballot_is_none(ballot) || !px_ballot_equal(ballot, core->accepted)) return false;
+    return core->peers[source].state.chosen <= core->slots.taken + PX_WINDOW_SLOTS;
+}
+
 static void consider(px_core *core)
 {
     if (px_election_leads(core)) return;
@@ -68,6 +77,7 @@ static void consider(px_core *core)
         core->fetch_from = PX_MEMBERS_MAX;
     if (core->fetch_from != PX_MEMBERS_MAX && core->round - core->fetch_round < core->fetch_wait) return;
     if (core->tickets.size_bytes > PX_PIECES_UNSYNCED_BYTES_MAX || !px_taken_has_room(core)) return;
+    if (is_in_stream(core, source)) core->is_catching_up = false;
     if (!core->is_catching_up && is_coming(core, source)) return;
     /* A large piece may be long under way: each repetition waits longer. */
     if (core->fetch_from == PX_MEMBERS_MAX)

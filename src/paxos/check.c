@@ -204,6 +204,9 @@ uint64_t px_core_digest(const px_core *core)
     digest = mix(mix(mix(digest, core->round), core->round_end_us), core->number_seen);
     digest = mix(mix(mix(digest, core->promised_round), (uint64_t)core->disk), core->is_voting);
     digest = mix(mix(mix(digest, core->fetch_from), core->fetch_round), core->is_catching_up);
+    digest = mix(mix(mix(digest, core->fetch_wait), core->still_round), core->ask_round);
+    digest = mix(mix(mix(digest, core->source), core->adopt_round), core->adopt_patience);
+    digest = mix(mix(mix(digest, core->adopted_upto), core->followers_told), core->is_handing_over);
     digest = mix(mix(mix(digest, core->barrier_first), core->barrier_end), core->probe);
     digest = mix(mix(mix(digest, core->violations), core->is_diverged), core->probed_mask);
     for (uint32_t member = 0; member < core->config.member_count; member++)

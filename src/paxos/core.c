@@ -51,7 +51,7 @@ void px_core_send(px_core *core, uint32_t to_mask, px_ticket after, const px_mes
 {
     if (to_mask == 0) return;
     px_effect *effect = px_core_emit(core, PX_DO_SEND);
-    effect->after = after.n > core->tickets.stored.n ? after : px_now();
+    effect->after = after.n > core->tickets.stored.n ? after : px_at_once();
     effect->send.to_mask = to_mask;
     effect->send.message = *message;
 }
@@ -98,6 +98,7 @@ px_node_state px_core_state_taken(const px_core *core)
 px_node_state px_core_state_durable(const px_core *core)
 {
     px_node_state state = px_core_state_taken(core);
+    if (!core->is_started) return state; /* all of it was read from disk */
     const px_durable *durable = &core->tickets.durable;
     state.promised = durable->promised;
     state.accepted = durable->accepted;

@@ -27,6 +27,8 @@
 #define PX_UNSYNCED_BYTES_MAX (4u * PX_WINDOW_BYTES)
 #define PX_PIECES_UNSYNCED_BYTES_MAX (4u * PX_PIECE_BYTES)
 _Static_assert(PX_PIECES_UNSYNCED_BYTES_MAX <= PX_UNSYNCED_BYTES_MAX, "a piece that was asked for is taken");
+/* Bodies sent to a member that has not taken them: above this it is no longer streamed to. */
+#define PX_UNTAKEN_BYTES_MAX (4u * PX_WINDOW_BYTES)
 /* Records that one step may hand over; below this many free tickets the log is not taken from anybody. */
 #define PX_TICKETS_RESERVED 8u
 /* Effects kept free for everything but answers to barriers. */
@@ -104,6 +106,7 @@ struct px_core {
     uint64_t elections;
 
     /* candidate.c */
+    uint64_t prepare_round; /* when this campaign asked for promises */
     bool has_own_promise;
     uint32_t source;      /* whose log is adopted */
     uint64_t adopt_round; /* of the last progress */
@@ -164,7 +167,7 @@ px_node_state px_core_state_taken(const px_core *core);
 px_node_state px_core_state_durable(const px_core *core);
 /* A message of `from` broke the protocol. [§7] */
 void px_core_violate(px_core *core, uint32_t from, const char *words);
-static inline px_ticket px_now(void)
+static inline px_ticket px_at_once(void)
 {
     return (px_ticket){0};
 }

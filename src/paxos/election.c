@@ -151,7 +151,7 @@ static void send_heartbeat(px_core *core, uint32_t to_mask)
     const px_message heartbeat = {.kind = PX_MESSAGE_HEARTBEAT,
                                   .state = px_core_state_durable(core),
                                   .round = core->round};
-    px_core_send(core, to_mask, px_now(), &heartbeat);
+    px_core_send(core, to_mask, px_at_once(), &heartbeat);
 }
 
 /* Rounds differ a little, so that nodes do not stay in step. */
@@ -200,7 +200,7 @@ void px_election_on_heartbeat(px_core *core, uint32_t from, const px_message *me
         heard.follows = core->ballot;
     else if (core->phase != PX_PHASE_ADOPTING)
         heard.follows = px_election_leader_heard(core, &leader);
-    px_core_send(core, 1u << from, px_now(), &heard);
+    px_core_send(core, 1u << from, px_at_once(), &heard);
 }
 
 void px_election_on_heard(px_core *core, uint32_t from, const px_message *message)

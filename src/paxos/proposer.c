@@ -84,7 +84,7 @@ void px_proposer_tell_chosen(px_core *core)
     const px_message chosen = {.kind = PX_MESSAGE_CHOSEN,
                                .ballot = core->ballot,
                                .state = px_core_state_durable(core)};
-    px_core_send(core, mask, px_now(), &chosen);
+    px_core_send(core, mask, px_at_once(), &chosen);
 }
 
 /* ---- synchronising ---- */
@@ -197,9 +197,12 @@ void px_proposer_lead(px_core *core, const px_log_part *log, uint64_t chosen)
 /* ---- proposing ---- */
 
 /* How far a member may lie behind before it is no longer streamed to. */
-static bool is_too_far_behind(const px_peer *peer)
+static bool is_too_far_behind(const px_core *core, const px_peer *peer)
 {
-    return peer->sent > peer->state.taken && peer->sent - peer->state.taken > PX_WINDOW_SLOTS;
+    const uint64_t taken = peer->state.taken;
+    if (peer->sent <= taken + 1) return false;
+    if (peer->sent - taken > PX_WINDOW_SLOTS || !px_slots_at(&core->slots, taken)) return true;
+    return px_slots_bytes_behind(&core->slots, taken) > PX_UNTAKEN_BYTES_MAX;
 }
 
 static uint32_t streaming_mask(px_core *core)
@@ -208,7 +211,7 @@ static uint32_t streaming_mask(px_core *core)
     for (uint32_t member = 0; member < core->config.member_count; member++) {
         px_peer *peer = &core->peers[member];
         if (!peer->is_streaming) continue;
-        if (peer->sent + 1 != core->slots.taken || is_too_far_behind(peer)) {
+        if (peer->sent + 1 != core->slots.taken || is_too_far_behind(core, peer)) {
             peer->is_streaming = false;
             continue;
         }
@@ -216,6 +219,13 @@ static uint32_t streaming_mask(px_core *core)
         mask |= 1u << member;
     }
     return mask;
+}
+
+/* No duplicate ever enters the log: each run was admitted, so each must change the table. [R11] */
+static void check_admitted(const px_core *core, const px_entry *entry, uint64_t changes_before)
+{
+    const uint64_t changes = core->sessions.change_end - changes_before;
+    px_assert(changes == px_sessions_count_changes(entry) || PX_MUTANT("r11_resent_opening_fences_twice"));
 }
 
 static uint32_t count_messages(const px_proposal *proposal)
@@ -245,7 +255,9 @@ void px_proposer_propose(px_core *core, const px_proposal *proposal)
     };
     entry->chain = px_entry_chain(before->chain, entry);
     const px_log_part part = {slots->taken, before->chain, 1, entry};
+    const uint64_t changes_before = core->sessions.change_end;
     px_taken_store(core, PX_RECORD_APPEND, &part, slots->chosen);
+    check_admitted(core, entry, changes_before);
     const px_message accept = {.kind = PX_MESSAGE_ACCEPT,
                                .ballot = core->ballot,
                                .state = px_core_state_durable(core)};
@@ -294,7 +306,7 @@ static void try_hand_over(px_core *core)
         if (core->hand_over_to != PX_MEMBERS_MAX && core->hand_over_to != member) continue;
         if (!is_caught_up(core, member)) continue;
         const px_message take_over = {.kind = PX_MESSAGE_TAKE_OVER, .ballot = core->ballot};
-        px_core_send(core, 1u << member, px_now(), &take_over);
+        px_core_send(core, 1u << member, px_at_once(), &take_over);
         px_election_enter(core, PX_PHASE_FOLLOWER);
         core->promised_round = core->round; /* it gives the other time to campaign */
         return;

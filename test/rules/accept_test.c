@@ -335,7 +335,7 @@ static bool a_leader_counts_itself_when_synced(void)
 {
     px_bench *bench = bench_open(0, 3, true);
     const px_ballot ballot = bench_lead(bench, 6);
-    bench_propose(bench, 'a');
+    bench_propose(bench);
     px_message accepted = {.kind = PX_MESSAGE_ACCEPTED, .ballot = ballot};
     accepted.state = (px_node_state){.promised = ballot, .accepted = ballot, .durable = 1, .taken = 1};
     bench_give(bench, 1, &accepted);
@@ -357,7 +357,7 @@ static void r6__a_slot_leaves_in_parallel_with_the_own_write(void **state)
     (void)state;
     px_bench *bench = bench_open(0, 3, true);
     (void)bench_lead(bench, 6);
-    bench_propose(bench, 'a');
+    bench_propose(bench);
     const px_effect *accept = bench_sent_now(bench, PX_MESSAGE_ACCEPT, 1);
     assert_non_null(accept);
     assert_true(accept == bench_sent_now(bench, PX_MESSAGE_ACCEPT, 2)); /* one message for all */

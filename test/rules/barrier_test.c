@@ -53,9 +53,10 @@ static bool a_barrier_waits_for_its_probe(void)
 {
     px_bench *bench = bench_open(0, 3, true);
     const px_ballot ballot = bench_lead(bench, 6);
-    bench_propose(bench, 'a');
+    bench_propose(bench);
+    bench_propose_message(bench, 1, 1);
     bench_sync(bench);
-    give_accepted(bench, ballot, 1);
+    give_accepted(bench, ballot, 2);
     ask(bench, 11);
     bool holds = !answer_to(bench, 11) && probe_of(bench);
     give_probed(bench, 1, probe_of(bench), ballot);

@@ -287,13 +287,28 @@ px_ballot bench_lead(px_bench *bench, uint32_t mask)
     return ballot;
 }
 
-void bench_propose(px_bench *bench, uint8_t tag)
+static void propose(px_bench *bench, px_entry_kind kind, const uint8_t *body, size_t size_bytes)
+{
+    px_input input = {.kind = PX_IN_PROPOSE};
+    input.propose = (px_proposal){kind, 0, px_hash_of(body, size_bytes), {body, size_bytes}};
+    bench_step(bench, &input);
+}
+
+void bench_propose(px_bench *bench)
+{
+    uint8_t body[PX_OPENING_BYTES_MAX];
+    const px_opening opening = {
+        .opener = {1, 1, ++bench->openings},
+        .kind = PX_SESSION_MEMBER,
+        .name = {(const uint8_t *)"bench", 5},
+    };
+    propose(bench, PX_ENTRY_OPEN, body, px_opening_put(&opening, body));
+}
+
+void bench_propose_message(px_bench *bench, uint64_t holder, uint64_t sequence)
 {
     uint8_t body[64];
-    const size_t size_bytes = put_message(body, PX_NUMBER_END - 1, 1, tag);
-    px_input input = {.kind = PX_IN_PROPOSE};
-    input.propose = (px_proposal){PX_ENTRY_BATCH, 0, px_hash_of(body, size_bytes), {body, size_bytes}};
-    bench_step(bench, &input);
+    propose(bench, PX_ENTRY_BATCH, body, put_message(body, holder, sequence, 'm'));
 }
 
 void bench_prove(bool (*holds)(void), const char *mutant)

@@ -19,7 +19,8 @@ typedef struct {
     px_core_view view; /* after the last step */
     uint32_t self, member_count;
     uint64_t now_us;
-    uint64_t handed_over, stored;           /* tickets */
+    uint64_t handed_over, stored; /* tickets */
+    uint64_t openings;
     px_effect effects[PX_EFFECTS_PER_STEP]; /* of the last step */
     uint32_t count;
     px_record
@@ -73,8 +74,10 @@ px_message bench_piece_of(const px_bench_log *log, uint64_t after, uint64_t last
 /* Makes the core a leader: heard, campaigned, promised by `mask` with empty logs, all durable. Returns its
  * ballot. */
 px_ballot bench_lead(px_bench *bench, uint32_t mask);
-/* Proposes one message (of no session: the table takes no notice). */
-void bench_propose(px_bench *bench, uint8_t tag);
+/* Proposes the opening of a session of its own; it gets slot `taken` of the view. */
+void bench_propose(px_bench *bench);
+/* Proposes a message of the session that slot `holder` opened. */
+void bench_propose_message(px_bench *bench, uint64_t holder, uint64_t sequence);
 
 /* The scenario holds; and does not with the mutant. */
 void bench_prove(bool (*holds)(void), const char *mutant);

@@ -37,7 +37,7 @@ static bool what_is_lost_is_sent_again(void)
 {
     px_bench *bench = bench_open(0, 3, true);
     const px_ballot ballot = bench_lead(bench, 6);
-    bench_propose(bench, 'a'); /* the ACCEPT is lost */
+    bench_propose(bench); /* the ACCEPT is lost */
     px_message heard = {.kind = PX_MESSAGE_HEARD, .served = true};
     heard.state = (px_node_state){.promised = ballot, .accepted = ballot};
     const px_effect *again = NULL;
@@ -63,7 +63,7 @@ static void r8__a_slow_disk_causes_no_storm(void **state)
     (void)state;
     px_bench *bench = bench_open(0, 3, true);
     const px_ballot ballot = bench_lead(bench, 6);
-    bench_propose(bench, 'a');
+    bench_propose(bench);
     px_message heard = {.kind = PX_MESSAGE_HEARD, .served = true};
     heard.state =
         (px_node_state){.promised = ballot, .accepted = ballot, .taken = 1}; /* taken, never synced */
@@ -81,7 +81,7 @@ static void r8__a_new_link_is_synchronised_on_its_first_answer(void **state)
     const px_ballot ballot = bench_lead(bench, 6);
     px_input input = {.kind = PX_IN_LINK, .link = {1, false}};
     bench_step(bench, &input);
-    bench_propose(bench, 'a');
+    bench_propose(bench);
     assert_null(bench_sent(bench, PX_MESSAGE_ACCEPT, 1));
     input = (px_input){.kind = PX_IN_LINK, .link = {1, true}};
     bench_step(bench, &input);
@@ -321,7 +321,7 @@ static bool a_non_voter_gets_pieces(void)
 {
     px_bench *bench = bench_open(0, 3, true);
     const px_ballot ballot = bench_lead(bench, 2); /* member 2 never answers heartbeats: it is no voter */
-    bench_propose(bench, 'a');
+    bench_propose(bench);
     bench_sync(bench);
     px_message accepted = {.kind = PX_MESSAGE_ACCEPTED, .ballot = ballot};
     accepted.state = (px_node_state){.promised = ballot, .accepted = ballot, .durable = 1, .taken = 1};

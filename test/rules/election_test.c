@@ -216,7 +216,7 @@ static void r14__a_leader_hands_over_to_a_caught_up_voter_and_stops(void **state
     (void)state;
     px_bench *bench = bench_open(0, 3, true);
     const px_ballot ballot = bench_lead(bench, 6);
-    bench_propose(bench, 'a');
+    bench_propose(bench);
     bench_sync(bench);
     px_input input = {.kind = PX_IN_TRANSFER, .transfer = PX_MEMBERS_MAX};
     bench_step(bench, &input);

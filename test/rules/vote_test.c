@@ -89,7 +89,7 @@ static bool accepted_elsewhere_does_not_count(void)
 {
     px_bench *bench = bench_open(0, 3, true);
     const px_ballot ballot = bench_lead(bench, 6);
-    bench_propose(bench, 'a');
+    bench_propose(bench);
     bench_sync(bench);
     px_message heard = {.kind = PX_MESSAGE_HEARD};
     heard.state = (px_node_state){.promised = ballot, .accepted = ballot_of(0, 0), .durable = 1, .taken = 1};
@@ -119,7 +119,7 @@ static void r1__one_member_counts_once_however_often_it_answers(void **state)
     (void)state;
     px_bench *bench = bench_open(0, 5, true);
     const px_ballot ballot = bench_lead(bench, 30);
-    bench_propose(bench, 'a');
+    bench_propose(bench);
     bench_sync(bench);
     px_message accepted = {.kind = PX_MESSAGE_ACCEPTED, .ballot = ballot};
     accepted.state = (px_node_state){.promised = ballot, .accepted = ballot, .durable = 1, .taken = 1};

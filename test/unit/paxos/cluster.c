@@ -261,12 +261,11 @@ static void carry_out(px_cluster *cluster, uint32_t place, const px_effect *effe
         while (node->chosen < effect->chosen.upto) check_chosen_slot(cluster, &node->log[node->chosen++]);
         break;
     case PX_DO_ANSWER:
-        if (effect->answer.ok) {
-            node->answers_ok++;
-            node->answer_index = effect->answer.index;
-        } else {
-            node->answers_failed++;
-        }
+        if (effect->answer.ok) px_assert(effect->answer.index >= cluster->barriers[effect->answer.request]);
+        if (effect->answer.ok)
+            cluster->answers_ok++;
+        else
+            cluster->answers_failed++;
         break;
     }
 }
@@ -472,6 +471,7 @@ void cluster_close(px_cluster *cluster)
     free(cluster->bodies);
     free(cluster->events);
     free(cluster->chosen);
+    free(cluster->barriers);
     free(cluster);
 }
 
@@ -624,6 +624,20 @@ bool cluster_propose(px_cluster *cluster, uint32_t place)
     if (chance(cluster, 15) || cluster->chosen_count < 3)
         return propose_opening(cluster, place, &cluster->clients[below(cluster, CLUSTER_CLIENTS)]);
     return propose_batch(cluster, place);
+}
+
+void cluster_ask(px_cluster *cluster, uint32_t place)
+{
+    cluster->barriers = grow(cluster->barriers, cluster->barrier_count, &cluster->barrier_capacity,
+                             sizeof *cluster->barriers);
+    uint64_t index = 0;
+    if (cluster->chosen_count) {
+        const px_entry *last = &cluster->chosen[cluster->chosen_count - 1];
+        index = last->index_first + last->message_count - 1;
+    }
+    px_input input = {.kind = PX_IN_BARRIER, .barrier = cluster->barrier_count};
+    cluster->barriers[cluster->barrier_count++] = index;
+    if (cluster->nodes[place].is_up) cluster_step(cluster, place, &input);
 }
 
 uint32_t cluster_leader(const px_cluster *cluster)

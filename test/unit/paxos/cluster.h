@@ -56,7 +56,6 @@ typedef struct {
     px_effect *waiting;
     size_t waiting_count, waiting_capacity;
     uint64_t chosen; /* as told by CHOSEN in this run */
-    uint64_t answers_ok, answers_failed, answer_index;
 } cluster_node;
 
 /* A writer of one session, anywhere. */
@@ -79,6 +78,9 @@ typedef struct px_cluster {
     size_t chosen_count, chosen_capacity;
     cluster_client clients[CLUSTER_CLIENTS];
     uint64_t opener_counter;
+    uint64_t *barriers; /* for request r, at r: the last message known chosen anywhere when it was asked */
+    size_t barrier_count, barrier_capacity;
+    uint64_t answers_ok, answers_failed;
     void **bodies;
     size_t body_count, body_capacity;
     uint64_t messages_sent, proposals;
@@ -106,6 +108,8 @@ void cluster_step(px_cluster *cluster, uint32_t node, px_input *input);
 uint32_t cluster_leader(const px_cluster *cluster);
 /* Proposes something where the node has room: an opening, or a batch of some clients' next messages. */
 bool cluster_propose(px_cluster *cluster, uint32_t node);
+/* Asks a node for a linearizable index. */
+void cluster_ask(px_cluster *cluster, uint32_t node);
 /* All nodes that are up have all chosen slots, on disk, and one of them leads. */
 bool cluster_is_converged(px_cluster *cluster);
 

@@ -31,6 +31,8 @@ static void run_under_load(px_cluster *cluster, uint64_t for_us, uint64_t every_
     const uint64_t end_us = cluster->now_us + for_us;
     while (cluster->now_us < end_us) {
         for (uint32_t i = 0; i < cluster->config.member_count; i++) (void)cluster_propose(cluster, i);
+        if (px_prng_below(&cluster->prng, 4) == 0)
+            cluster_ask(cluster, (uint32_t)px_prng_below(&cluster->prng, cluster->config.member_count));
         cluster_run(cluster, every_us);
     }
 }
@@ -57,6 +59,7 @@ static void cluster__of_three_and_five_elects_within_four_rounds_and_chooses(voi
         assert_true(cluster_leader(cluster) < members);
         run_under_load(cluster, 2 * SECOND_US, 2000);
         assert_true(cluster->chosen_count > 200);
+        assert_true(cluster->answers_ok > 10);
         assert_true(cluster_run_until(cluster, SECOND_US, cluster_is_converged));
         cluster_close(cluster);
     }
@@ -135,9 +138,10 @@ static void run_storm(uint32_t members, uint64_t seed)
     cluster_heal(cluster);
     const bool is_converged = cluster_run_until(cluster, 30 * (uint64_t)SECOND_US, cluster_is_converged);
     if (getenv("PX_STORY"))
-        print_message("seed %llu: %zu slots of %llu proposals, %llu messages\n", (unsigned long long)seed,
-                      cluster->chosen_count, (unsigned long long)cluster->proposals,
-                      (unsigned long long)cluster->messages_sent);
+        print_message("seed %llu: %zu slots of %llu proposals, %llu messages, %llu of %llu barriers\n",
+                      (unsigned long long)seed, cluster->chosen_count, (unsigned long long)cluster->proposals,
+                      (unsigned long long)cluster->messages_sent, (unsigned long long)cluster->answers_ok,
+                      (unsigned long long)cluster->barrier_count);
     if (!is_converged)
         print_message("seed %llu of %u members does not converge\n", (unsigned long long)seed, members);
     assert_true(is_converged);

@@ -259,6 +259,19 @@ static void nod(px_victim *victim)
 
 /* ---- the rest of its world ---- */
 
+static void propose(px_victim *victim, px_input *input)
+{
+    const px_bytes body = {victim->bodies[0], put_opening(victim, victim->bodies[0])};
+    px_opening opening;
+    const px_err err = px_opening_open(body, &opening);
+    px_assert(err == PX_OK);
+    if (px_core_room(victim->core).bytes == 0 || !px_core_admit_opening(victim->core, &opening)) return;
+    *input = (px_input){.kind = PX_IN_PROPOSE};
+    input->propose.kind = PX_ENTRY_OPEN;
+    input->propose.body = body;
+    victim->proposals++;
+}
+
 static void live(px_victim *victim)
 {
     px_input input = {.kind = PX_IN_TICK};
@@ -282,13 +295,7 @@ static void live(px_victim *victim)
         if (chance(victim, 10))
             input = (px_input){.kind = PX_IN_DISK, .disk = (px_disk_health)below(victim, 3)};
         break;
-    case 7:
-        if (px_core_room(victim->core).bytes == 0) break;
-        input = (px_input){.kind = PX_IN_PROPOSE};
-        input.propose.kind = PX_ENTRY_OPEN;
-        input.propose.body = (px_bytes){victim->bodies[0], put_opening(victim, victim->bodies[0])};
-        victim->proposals++;
-        break;
+    case 7: propose(victim, &input); break;
     }
     step(victim, &input);
 }
