@@ -51,8 +51,9 @@ void px_proposer_count(px_core *core, uint32_t from)
     if (core->phase != PX_PHASE_LEADING) return;
     px_peer *peer = &core->peers[from];
     const px_node_state *state = &peer->state;
-    const bool is_here =
-        px_ballot_equal(state->accepted, core->ballot) && px_ballot_equal(state->promised, core->ballot);
+    const bool is_promised =
+        px_ballot_equal(state->promised, core->ballot) || PX_MUTANT("r1_count_slots_that_came_as_pieces");
+    const bool is_here = px_ballot_equal(state->accepted, core->ballot) && is_promised;
     if (!is_here && !PX_MUTANT("r1_count_across_ballots")) return;
     const uint64_t length = state->durable < core->slots.taken ? state->durable : core->slots.taken;
     if (length > peer->accepted_length) {
