@@ -43,8 +43,7 @@ px_err px_mark_open(px_wal *wal, px_wal_place *synced)
     px_disk *disk = wal->disk;
     *synced = (px_wal_place){0, 0};
     px_err err = disk->open(disk, MARK_NAME, &wal->mark_file);
-    if (err == PX_ERR_NOT_FOUND) return disk->create(disk, MARK_NAME, sizeof lines, &wal->mark_file);
-    if (err) return err;
+    if (err) return err == PX_ERR_NOT_FOUND ? PX_OK : err;
     err = disk->read(disk, wal->mark_file, 0, lines, sizeof lines, false, &read_bytes);
     if (err || read_bytes != sizeof lines) return PX_OK; /* a hint that cannot be read states nothing */
     for (unsigned place = 0; place < 2; place++) {
@@ -55,6 +54,12 @@ px_err px_mark_open(px_wal *wal, px_wal_place *synced)
         if (px_wal_place_less(*synced, stated)) *synced = stated;
     }
     return PX_OK;
+}
+
+px_err px_mark_make(px_wal *wal)
+{
+    if (wal->mark_file) return PX_OK;
+    return wal->disk->create(wal->disk, MARK_NAME, 2 * (uint64_t)MARK_SECTOR_BYTES, &wal->mark_file);
 }
 
 void px_mark_write(px_wal *wal, const px_job *job)

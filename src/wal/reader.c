@@ -10,13 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Read at once, for the small records that follow one another. */
+#define AHEAD_BYTES (64u << 10)
+
 typedef struct {
     px_wal *wal;
     px_segment *segment;
     uint64_t offset;
     px_record_header header;
-    uint8_t *payload; /* of the record under the walk */
-    size_t payload_bytes;
+    const uint8_t *payload; /* of the record under the walk, in `space` */
+    uint8_t *space;         /* holds [from, from + size_bytes) of the segment */
+    uint64_t from;
+    size_t size_bytes, space_bytes;
+    bool is_fresh; /* past the system's cache */
     px_entry *entries;
 } px_walk;
 
@@ -24,6 +30,39 @@ static bool is_synced(const px_walk *walk)
 {
     const px_wal_place here = {walk->segment->number, walk->offset};
     return px_wal_place_less(here, walk->wal->synced);
+}
+
+/* The bytes of the segment at an offset; NULL in *bytes where it ends before. */
+static px_err look(px_walk *walk, uint64_t offset, size_t size_bytes, const uint8_t **bytes)
+{
+    px_disk *disk = walk->wal->disk;
+    *bytes = NULL;
+    if (offset + size_bytes > walk->segment->size_bytes) return PX_OK;
+    if (offset < walk->from || offset + size_bytes > walk->from + walk->size_bytes) {
+        const size_t wanted = size_bytes > AHEAD_BYTES ? size_bytes : AHEAD_BYTES;
+        if (wanted > walk->space_bytes) {
+            uint8_t *grown = realloc(walk->space, wanted);
+            px_assert(grown != NULL);
+            walk->space = grown;
+            walk->space_bytes = wanted;
+        }
+        walk->from = offset;
+        walk->size_bytes = 0;
+        const px_err err = disk->read(disk, walk->segment->file, offset, walk->space, wanted, walk->is_fresh,
+                                      &walk->size_bytes);
+        if (err) return err;
+        if (walk->size_bytes < size_bytes) return PX_OK;
+    }
+    *bytes = walk->space + (offset - walk->from);
+    return PX_OK;
+}
+
+static void enter_segment(px_walk *walk, px_segment *segment, uint64_t offset)
+{
+    walk->segment = segment;
+    walk->offset = offset;
+    walk->from = 0;
+    walk->size_bytes = 0;
 }
 
 /* Goes to the next block boundary, or to the next segment. */
@@ -37,26 +76,24 @@ static bool skip_gap(px_walk *walk)
     }
     px_segment *next = px_segments_find(walk->wal, walk->segment->number + 1);
     if (!next) return false;
-    walk->segment = next;
-    walk->offset = 0;
+    enter_segment(walk, next, 0);
     return true;
 }
 
-/* Reads the header under the walk, or that of the next record behind a gap. */
+/* Reads the header under the walk, or that of the next record behind a gap. A gap begins with zeros. */
 static px_err read_header(px_walk *walk)
 {
-    px_disk *disk = walk->wal->disk;
-    uint8_t bytes[PX_RECORD_HEADER_BYTES];
+    static const uint8_t nothing[8] = {0};
     while (is_synced(walk)) {
-        size_t read_bytes = 0;
-        const px_err err =
-            disk->read(disk, walk->segment->file, walk->offset, bytes, sizeof bytes, false, &read_bytes);
+        const uint8_t *bytes = NULL;
+        const px_err err = look(walk, walk->offset, PX_RECORD_HEADER_BYTES, &bytes);
         if (err) return err;
-        if (read_bytes == sizeof bytes && !px_record_decode_header(bytes, &walk->header)) {
+        if (bytes && !px_record_decode_header(bytes, &walk->header)) {
             const px_wal_place place = walk->header.place;
             if (place.segment != walk->segment->number || place.offset != walk->offset) return PX_ERR_DAMAGED;
             return PX_OK;
         }
+        if (bytes && memcmp(bytes, nothing, sizeof nothing) != 0) return PX_ERR_DAMAGED;
         if (!skip_gap(walk)) return PX_ERR_END;
     }
     return PX_ERR_END;
@@ -64,23 +101,12 @@ static px_err read_header(px_walk *walk)
 
 static px_err read_payload(px_walk *walk)
 {
-    px_disk *disk = walk->wal->disk;
-    const size_t size_bytes = walk->header.payload_bytes;
-    size_t read_bytes = 0;
-    if (walk->header.count > PX_WINDOW_SLOTS || size_bytes > walk->segment->size_bytes) return PX_ERR_DAMAGED;
-    if (size_bytes > walk->payload_bytes) {
-        uint8_t *grown = realloc(walk->payload, size_bytes);
-        px_assert(grown != NULL);
-        walk->payload = grown;
-        walk->payload_bytes = size_bytes;
-    }
-    if (size_bytes == 0) return PX_OK;
+    if (walk->header.count > PX_WINDOW_SLOTS) return PX_ERR_DAMAGED;
     const uint64_t offset = walk->offset + PX_RECORD_HEADER_BYTES;
-    const px_err err =
-        disk->read(disk, walk->segment->file, offset, walk->payload, size_bytes, false, &read_bytes);
+    if (walk->header.payload_bytes > walk->segment->size_bytes) return PX_ERR_DAMAGED;
+    const px_err err = look(walk, offset, walk->header.payload_bytes, &walk->payload);
     if (err) return err;
-    if (read_bytes != size_bytes || !px_record_is_payload(&walk->header, walk->payload))
-        return PX_ERR_DAMAGED;
+    if (!walk->payload || !px_record_is_payload(&walk->header, walk->payload)) return PX_ERR_DAMAGED;
     return px_record_decode_entries(&walk->header, walk->payload, walk->entries) ? PX_ERR_DAMAGED : PX_OK;
 }
 
@@ -89,18 +115,18 @@ static void go_on(px_walk *walk)
     walk->offset += (PX_RECORD_HEADER_BYTES + walk->header.payload_bytes + 7) / 8 * 8;
 }
 
-static px_err begin_walk(px_walk *walk, px_wal *wal, const px_wal_mark *mark, px_segment *segment)
+static void begin_walk(px_walk *walk, px_wal *wal, const px_wal_mark *mark, px_segment *segment)
 {
-    *walk = (px_walk){.wal = wal, .segment = segment, .offset = mark->offset};
+    *walk = (px_walk){.wal = wal};
+    enter_segment(walk, segment, mark->offset);
     walk->entries = calloc(PX_WINDOW_SLOTS, sizeof *walk->entries);
     px_assert(walk->entries != NULL);
-    return PX_OK;
 }
 
 static void end_walk(px_walk *walk)
 {
     free(walk->entries);
-    free(walk->payload);
+    free(walk->space);
 }
 
 /* ---- entries ---- */
@@ -120,17 +146,28 @@ static px_buffer *make_buffer(void)
     return buffer;
 }
 
-/* Bodies are kept as offsets while the buffer may still move. */
-static void keep_entry(px_wal_entries *entries, const px_entry *entry)
+/* What is being collected: bodies are kept one behind the other while the buffer may still move. */
+typedef struct {
+    uint64_t first, last;
+    size_t bytes_max, capacity;
+    px_wal_entries *entries;
+} px_collection;
+
+static void keep_entry(px_collection *wanted, const px_entry *entry)
 {
-    px_buffer *owner = entries->owner;
+    px_buffer *owner = wanted->entries->owner;
     const size_t size_bytes = owner->size_bytes + entry->body.size_bytes;
-    uint8_t *grown = realloc(owner->data, size_bytes ? size_bytes : 1);
-    px_assert(grown != NULL);
-    memcpy(grown + owner->size_bytes, entry->body.data, entry->body.size_bytes);
-    owner->data = grown;
+    if (size_bytes > wanted->capacity || !owner->data) {
+        const size_t capacity = size_bytes > AHEAD_BYTES ? 2 * size_bytes : AHEAD_BYTES;
+        uint8_t *grown = realloc(owner->data, capacity);
+        px_assert(grown != NULL);
+        owner->data = grown;
+        wanted->capacity = capacity;
+    }
+    if (entry->body.size_bytes)
+        memcpy(owner->data + owner->size_bytes, entry->body.data, entry->body.size_bytes);
     owner->size_bytes = size_bytes;
-    entries->entries[entries->count++] = *entry;
+    wanted->entries->entries[wanted->entries->count++] = *entry;
 }
 
 static void point_bodies(px_wal_entries *entries)
@@ -143,72 +180,102 @@ static void point_bodies(px_wal_entries *entries)
 }
 
 /* Takes what the record under the walk has of the slots wanted. False where enough is there. */
-static bool take_entries(const px_walk *walk, uint64_t first, uint64_t last, size_t bytes_max,
-                         px_wal_entries *entries)
+static bool take_entries(const px_walk *walk, px_collection *wanted)
 {
+    px_wal_entries *entries = wanted->entries;
     for (uint32_t i = 0; i < walk->header.count; i++) {
         const px_entry *entry = &walk->entries[i];
-        if (entry->slot != first + entries->count) continue;
-        if (entry->slot > last || entries->count == PX_WINDOW_SLOTS) return false;
-        if (entries->count && entries->owner->size_bytes + entry->body.size_bytes > bytes_max) return false;
-        keep_entry(entries, entry);
+        if (entry->slot != wanted->first + entries->count) continue;
+        if (entry->slot > wanted->last || entries->count == PX_WINDOW_SLOTS) return false;
+        if (entries->count && entries->owner->size_bytes + entry->body.size_bytes > wanted->bytes_max)
+            return false;
+        keep_entry(wanted, entry);
     }
-    return first + entries->count <= last && entries->count < PX_WINDOW_SLOTS;
+    return wanted->first + entries->count <= wanted->last && entries->count < PX_WINDOW_SLOTS;
 }
 
-px_err px_wal_read(px_wal *wal, uint64_t first, uint64_t last, size_t bytes_max, px_wal_entries *entries)
+static px_err collect(px_walk *walk, px_collection *wanted)
+{
+    for (;;) {
+        px_err err = read_header(walk);
+        if (err) return err;
+        const uint64_t next = wanted->first + wanted->entries->count;
+        if (walk->header.count && walk->header.after + walk->header.count >= next) {
+            err = read_payload(walk);
+            if (err) return err;
+            if (!take_entries(walk, wanted)) return PX_OK;
+        }
+        go_on(walk);
+    }
+}
+
+static px_err find_index(px_walk *walk, uint64_t index, uint64_t *slot)
+{
+    for (;;) {
+        px_err err = read_header(walk);
+        if (!err && walk->header.count) err = read_payload(walk);
+        if (err) return err;
+        for (uint32_t i = 0; i < walk->header.count; i++) {
+            const px_entry *entry = &walk->entries[i];
+            if (index < entry->index_first || index - entry->index_first >= entry->message_count) continue;
+            *slot = entry->slot;
+            return PX_OK;
+        }
+        go_on(walk);
+    }
+}
+
+static px_err read_slots(px_wal *wal, px_collection *wanted, bool is_fresh)
 {
     px_segment *segment = NULL;
-    const px_wal_mark *mark = first ? px_segments_seek_slot(wal, first, &segment) : NULL;
-    if (!mark || first > wal->durable_length) return PX_ERR_END;
+    const px_wal_mark *mark = px_segments_seek_slot(wal, wanted->first, &segment);
+    if (!mark) return PX_ERR_END;
+    px_walk walk;
+    begin_walk(&walk, wal, mark, segment);
+    walk.is_fresh = is_fresh;
+    wanted->entries->owner = make_buffer();
+    wanted->entries->count = 0;
+    wanted->capacity = 0;
+    const px_err err = collect(&walk, wanted);
+    end_walk(&walk);
+    if (wanted->entries->count) {
+        point_bodies(wanted->entries);
+        return PX_OK;
+    }
+    px_buffer_release(wanted->entries->owner);
+    wanted->entries->owner = NULL;
+    return err;
+}
+
+/* A page that the system read while the writer's thread wrote it may be stale in its cache: what looks damaged
+ * is read once more from the device. */
+px_err px_wal_read(px_wal *wal, uint64_t first, uint64_t last, size_t bytes_max, px_wal_entries *entries)
+{
+    if (first == 0 || first > wal->durable_length) return PX_ERR_END;
     if (last > wal->durable_length) last = wal->durable_length;
     const uint64_t cut = px_segments_next_cut(wal, first);
     if (last >= cut) last = cut - 1;
-    px_walk walk;
-    px_err err = begin_walk(&walk, wal, mark, segment);
-    entries->owner = make_buffer();
-    entries->count = 0;
-    while (!err) {
-        err = read_header(&walk);
-        if (err) break;
-        const bool has_wanted = walk.header.after + walk.header.count >= first + entries->count;
-        if (has_wanted && walk.header.count) {
-            err = read_payload(&walk);
-            if (err) break;
-            if (!take_entries(&walk, first, last, bytes_max, entries)) break;
-        }
-        go_on(&walk);
-    }
-    end_walk(&walk);
-    if (entries->count) {
-        point_bodies(entries);
-        return PX_OK;
-    }
-    px_buffer_release(entries->owner);
-    entries->owner = NULL;
-    return err ? err : PX_ERR_END;
+    px_collection wanted = {first, last, bytes_max, 0, entries};
+    const px_err err = read_slots(wal, &wanted, false);
+    return err == PX_ERR_DAMAGED ? read_slots(wal, &wanted, true) : err;
 }
 
 px_err px_wal_find_index(px_wal *wal, uint64_t index, uint64_t *slot)
 {
-    px_segment *segment = NULL;
-    const px_wal_mark *mark = index ? px_segments_seek_index(wal, index, &segment) : NULL;
-    if (!mark) return PX_ERR_END;
-    px_walk walk;
-    px_err err = begin_walk(&walk, wal, mark, segment);
+    px_err err = PX_ERR_DAMAGED;
     uint64_t found = 0;
-    while (!err && !found) {
-        err = read_header(&walk);
-        if (!err && walk.header.count) err = read_payload(&walk);
-        for (uint32_t i = 0; !err && i < walk.header.count; i++) {
-            const px_entry *entry = &walk.entries[i];
-            if (entry->index_first <= index && index < entry->index_first + entry->message_count)
-                found = entry->slot;
-        }
-        if (!err) go_on(&walk);
+    for (int attempt = 0; attempt < 2 && err == PX_ERR_DAMAGED; attempt++) {
+        px_segment *segment = NULL;
+        const px_wal_mark *mark = index ? px_segments_seek_index(wal, index, &segment) : NULL;
+        if (!mark) return PX_ERR_END;
+        px_walk walk;
+        begin_walk(&walk, wal, mark, segment);
+        walk.is_fresh = attempt == 1;
+        err = find_index(&walk, index, &found);
+        end_walk(&walk);
     }
-    end_walk(&walk);
-    if (!found) return err;
+    if (err) return err;
+    if (found > wal->durable_length) return PX_ERR_END;
     *slot = found;
     return PX_OK;
 }

@@ -7,7 +7,10 @@
 
 #define MAGIC 0x31525850u /* "PXR1" */
 #define VERSION 1u
-#define HEADER_CRC_AT 184u
+#define PLACE_AT 32u
+#define SYNCED_AT 48u
+#define BEFORE_AT 184u
+#define HEADER_CRC_AT 188u
 
 static void put_u32(uint8_t *at, uint32_t value)
 {
@@ -72,10 +75,6 @@ static void put_header(const px_record_header *header, uint8_t *at)
     put_u32(at + 4, VERSION | (uint32_t)header->kind << 16);
     memcpy(at + 8, header->cluster_id, 16);
     put_u64(at + 24, header->node);
-    put_u64(at + 32, header->place.segment);
-    put_u64(at + 40, header->place.offset);
-    put_u64(at + 48, header->synced.segment);
-    put_u64(at + 56, header->synced.offset);
     put_ballot(at + 64, header->promised);
     put_ballot(at + 88, header->accepted);
     put_u64(at + 112, header->cuts);
@@ -86,7 +85,18 @@ static void put_header(const px_record_header *header, uint8_t *at)
     put_u32(at + 156, header->payload_crc);
     put_u64(at + 160, header->payload_bytes);
     put_hash(at + 168, header->chain);
-    put_u32(at + HEADER_CRC_AT, px_crc32c(0, at, HEADER_CRC_AT));
+}
+
+uint32_t px_record_put_seal(uint8_t *record, px_record_seal seal)
+{
+    put_u64(record + PLACE_AT, seal.place.segment);
+    put_u64(record + PLACE_AT + 8, seal.place.offset);
+    put_u64(record + SYNCED_AT, seal.synced.segment);
+    put_u64(record + SYNCED_AT + 8, seal.synced.offset);
+    put_u32(record + BEFORE_AT, seal.before);
+    const uint32_t crc = px_crc32c(0, record, HEADER_CRC_AT);
+    put_u32(record + HEADER_CRC_AT, crc);
+    return crc;
 }
 
 void px_record_encode(px_record_header *header, const px_log_part *log, uint8_t *space)
@@ -121,13 +131,12 @@ px_err px_record_decode_header(const uint8_t *bytes, px_record_header *header)
     const uint32_t kind = get_u32(bytes + 4) >> 16;
     if (get_u32(bytes) != MAGIC || (get_u32(bytes + 4) & 0xffff) != VERSION) return PX_ERR_MALFORMED;
     if (get_u32(bytes + HEADER_CRC_AT) != px_crc32c(0, bytes, HEADER_CRC_AT)) return PX_ERR_MALFORMED;
-    if (get_u32(bytes + HEADER_CRC_AT + 4) != 0) return PX_ERR_MALFORMED;
     if (kind != PX_RECORD_APPEND && kind != PX_RECORD_CUT && kind != PX_RECORD_SPLICE)
         return PX_ERR_MALFORMED;
     *header = (px_record_header){
         .node = get_u64(bytes + 24),
-        .place = {get_u64(bytes + 32), get_u64(bytes + 40)},
-        .synced = {get_u64(bytes + 48), get_u64(bytes + 56)},
+        .place = {get_u64(bytes + PLACE_AT), get_u64(bytes + PLACE_AT + 8)},
+        .synced = {get_u64(bytes + SYNCED_AT), get_u64(bytes + SYNCED_AT + 8)},
         .kind = (px_record_kind)kind,
         .promised = get_ballot(bytes + 64),
         .accepted = get_ballot(bytes + 88),
@@ -139,6 +148,8 @@ px_err px_record_decode_header(const uint8_t *bytes, px_record_header *header)
         .count = get_u32(bytes + 152),
         .payload_crc = get_u32(bytes + 156),
         .payload_bytes = get_u64(bytes + 160),
+        .before = get_u32(bytes + BEFORE_AT),
+        .crc = get_u32(bytes + HEADER_CRC_AT),
     };
     memcpy(header->cluster_id, bytes + 8, 16);
     return PX_OK;

@@ -37,14 +37,25 @@ typedef struct {
     uint32_t count;
     uint32_t payload_crc;
     uint64_t payload_bytes;
+    uint32_t before; /* checksum of the record that stands before this one; 0: there is none */
+    uint32_t crc;    /* its own */
 } px_record_header;
 
 /* Bytes of a record with its padding to 8. */
 size_t px_record_size_bytes(const px_log_part *log);
 
 /* Encodes header and payload into px_record_size_bytes bytes; payload_crc, payload_bytes and chain of *header
- * are set here. */
+ * are set here. It is no valid record before it is sealed. */
 void px_record_encode(px_record_header *header, const px_log_part *log, uint8_t *space);
+
+/* What is known only when a record goes to the disk. */
+typedef struct {
+    px_wal_place place, synced;
+    uint32_t before;
+} px_record_seal;
+
+/* Completes an encoded record; returns its checksum. */
+uint32_t px_record_put_seal(uint8_t *record, px_record_seal seal);
 
 /* Reads a header. PX_ERR_MALFORMED where its checksum or a field is not valid. */
 PX_MUST_USE px_err px_record_decode_header(const uint8_t *bytes, px_record_header *header);

@@ -15,110 +15,27 @@
 
 typedef struct {
     px_wal *wal;
-    uint8_t *space; /* one segment */
-    size_t space_bytes;
+    uint8_t *space; /* one segment: that of number `loaded` */
+    size_t space_bytes, size_bytes;
+    uint64_t loaded;
+    px_wal_place end;    /* behind the last record, and behind the padding of its group */
     px_wal_place stated; /* the highest place that anything valid states as synced */
-    px_wal_place bad;    /* where reading ended */
-    bool is_ended;
+    px_wal_place odd;    /* the first place at or behind the end where something stands that is not zero */
+    bool has_odd;
     void *context;
     void (*restore)(void *context, const px_record *record);
     px_wal_fault *fault;
     px_entry *entries;
-    uint64_t records;
 } px_recovery;
+
+static uint64_t next_block(uint64_t offset)
+{
+    return (offset + PX_DISK_BLOCK_BYTES - 1) / PX_DISK_BLOCK_BYTES * PX_DISK_BLOCK_BYTES;
+}
 
 static bool is_zero(const uint8_t *bytes, size_t size_bytes)
 {
     return size_bytes == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size_bytes - 1) == 0);
-}
-
-/* A header that is valid, and that of this place of this node's log. */
-static bool read_header(const px_recovery *run, uint64_t segment, uint64_t offset, size_t size_bytes,
-                        px_record_header *header)
-{
-    if (offset + PX_RECORD_HEADER_BYTES > size_bytes) return false;
-    if (px_record_decode_header(run->space + offset, header)) return false;
-    return header->node == run->wal->node && header->place.segment == segment &&
-           header->place.offset == offset;
-}
-
-static bool read_record(const px_recovery *run, uint64_t segment, uint64_t offset, size_t size_bytes,
-                        px_record_header *header)
-{
-    if (!read_header(run, segment, offset, size_bytes, header)) return false;
-    const uint64_t room = size_bytes - offset - PX_RECORD_HEADER_BYTES;
-    if (header->payload_bytes > room || header->count > PX_WINDOW_SLOTS) return false;
-    const uint8_t *payload = run->space + offset + PX_RECORD_HEADER_BYTES;
-    return px_record_is_payload(header, payload) && !px_record_decode_entries(header, payload, run->entries);
-}
-
-/* Does the record continue the log as read so far? */
-static bool continues(const px_recovery *run, const px_record_header *header)
-{
-    const px_wal *wal = run->wal;
-    if (header->after > wal->length) return false;
-    if (header->kind == PX_RECORD_APPEND)
-        return header->after == wal->length && px_hash_equal(header->after_chain, wal->chain);
-    return true;
-}
-
-static void take_record(px_recovery *run, px_wal_place place, const px_record_header *header)
-{
-    px_wal *wal = run->wal;
-    const px_record record = {
-        .kind = header->kind,
-        .promised = header->promised,
-        .accepted = header->accepted,
-        .cuts = header->cuts,
-        .chosen = header->chosen,
-        .log = {header->after, header->after_chain, header->count, run->entries},
-    };
-    run->restore(run->context, &record);
-    px_wal_note_record(wal, place, header, &record.log);
-    if (px_wal_place_less(run->stated, header->synced)) run->stated = header->synced;
-    run->records++;
-}
-
-/* Reads the records of one segment up to the first place without one. */
-static void walk_segment(px_recovery *run, uint64_t segment, size_t size_bytes)
-{
-    uint64_t offset = 0;
-    while (offset < size_bytes) {
-        px_record_header header;
-        if (read_record(run, segment, offset, size_bytes, &header) && continues(run, &header)) {
-            take_record(run, (px_wal_place){segment, offset}, &header);
-            offset += (PX_RECORD_HEADER_BYTES + header.payload_bytes + 7) / 8 * 8;
-            continue;
-        }
-        const uint64_t boundary =
-            (offset + PX_DISK_BLOCK_BYTES - 1) / PX_DISK_BLOCK_BYTES * PX_DISK_BLOCK_BYTES;
-        if (boundary == offset || !is_zero(run->space + offset, boundary - offset)) break;
-        offset = boundary;
-    }
-    run->bad = (px_wal_place){segment, offset};
-}
-
-/* Looks behind the end of the log for valid records: what they state as synced may make the end damage. */
-static void scan_rest(px_recovery *run, uint64_t segment, uint64_t offset, size_t size_bytes)
-{
-    offset = (offset + PX_DISK_BLOCK_BYTES - 1) / PX_DISK_BLOCK_BYTES * PX_DISK_BLOCK_BYTES;
-    for (; offset + PX_RECORD_HEADER_BYTES <= size_bytes; offset += PX_DISK_BLOCK_BYTES) {
-        px_record_header header;
-        if (!read_header(run, segment, offset, size_bytes, &header)) continue;
-        if (px_wal_place_less(run->stated, header.synced)) run->stated = header.synced;
-    }
-}
-
-static px_err load_segment(px_recovery *run, const px_segment *segment, size_t *size_bytes)
-{
-    px_wal *wal = run->wal;
-    if (segment->size_bytes > run->space_bytes) {
-        uint8_t *grown = realloc(run->space, segment->size_bytes);
-        px_assert(grown != NULL);
-        run->space = grown;
-        run->space_bytes = segment->size_bytes;
-    }
-    return wal->disk->read(wal->disk, segment->file, 0, run->space, segment->size_bytes, true, size_bytes);
 }
 
 static px_err say(px_recovery *run, px_err err, px_wal_place place, const char *what)
@@ -131,50 +48,146 @@ static px_err say(px_recovery *run, px_err err, px_wal_place place, const char *
     return err;
 }
 
-/* Does anything but zeros stand at or behind the end? */
-static px_err zero_rest(px_recovery *run, const px_segment *segment, uint64_t offset, size_t size_bytes)
+static px_err load_segment(px_recovery *run, const px_segment *segment)
 {
     px_wal *wal = run->wal;
-    if (is_zero(run->space + offset, size_bytes - offset)) return PX_OK;
-    memset(run->space + offset, 0, size_bytes - offset);
-    return wal->disk->write_now(wal->disk, segment->file, offset, run->space + offset, size_bytes - offset);
+    if (run->loaded == segment->number) return PX_OK;
+    if (segment->size_bytes > run->space_bytes) {
+        uint8_t *grown = realloc(run->space, segment->size_bytes);
+        px_assert(grown != NULL);
+        run->space = grown;
+        run->space_bytes = segment->size_bytes;
+    }
+    run->loaded = 0;
+    run->size_bytes = 0;
+    const px_err err =
+        wal->disk->read(wal->disk, segment->file, 0, run->space, segment->size_bytes, true, &run->size_bytes);
+    if (err) return say(run, err, (px_wal_place){segment->number, 0}, px_err_text(err));
+    run->loaded = segment->number;
+    return PX_OK;
 }
 
+/* ---- records ---- */
+
+/* A header that is valid, and that of this place of this node's log. */
+static bool read_header(const px_recovery *run, uint64_t offset, px_record_header *header)
+{
+    if (offset + PX_RECORD_HEADER_BYTES > run->size_bytes) return false;
+    if (px_record_decode_header(run->space + offset, header)) return false;
+    return header->node == run->wal->node && header->place.segment == run->loaded &&
+           header->place.offset == offset;
+}
+
+/* Was it written behind the record that was read last, and does it continue the log? */
+static bool continues(const px_recovery *run, const px_record_header *header)
+{
+    const px_wal *wal = run->wal;
+    if (header->before != wal->record_crc) return false;
+    if (!px_wal_is_chain_at(wal, header->after, header->after_chain)) return false;
+    return header->kind != PX_RECORD_APPEND || header->after == wal->length;
+}
+
+/* Takes the record at an offset, if that is the next one. */
+static bool take_record(px_recovery *run, uint64_t offset)
+{
+    px_wal *wal = run->wal;
+    px_record_header header;
+    if (!read_header(run, offset, &header) || !continues(run, &header)) return false;
+    const uint64_t room = run->size_bytes - offset - PX_RECORD_HEADER_BYTES;
+    const uint8_t *payload = run->space + offset + PX_RECORD_HEADER_BYTES;
+    if (header.payload_bytes > room || header.count > PX_WINDOW_SLOTS) return false;
+    if (!px_record_is_payload(&header, payload)) return false;
+    if (px_record_decode_entries(&header, payload, run->entries)) return false;
+    const px_record record = {
+        .kind = header.kind,
+        .promised = header.promised,
+        .accepted = header.accepted,
+        .cuts = header.cuts,
+        .chosen = header.chosen,
+        .log = {header.after, header.after_chain, header.count, run->entries},
+    };
+    run->restore(run->context, &record);
+    const px_wal_note note = px_wal_take_record(wal, &header, &record.log);
+    px_segments_note(wal, header.place, &note);
+    wal->record_crc = header.crc;
+    if (px_wal_place_less(run->stated, header.synced)) run->stated = header.synced;
+    run->end =
+        (px_wal_place){run->loaded, (offset + PX_RECORD_HEADER_BYTES + header.payload_bytes + 7) / 8 * 8};
+    return true;
+}
+
+/* Takes the records of the segment that is loaded, up to the first place where the next one does not stand. */
+static void walk_segment(px_recovery *run)
+{
+    uint64_t offset = 0;
+    if (!take_record(run, 0)) return;
+    for (;;) {
+        offset = run->end.offset;
+        if (!take_record(run, offset) && !take_record(run, next_block(offset))) break;
+    }
+    /* Behind the last record there are zeros to the end of its group; anything else is no padding. */
+    const uint64_t boundary = next_block(offset) < run->size_bytes ? next_block(offset) : run->size_bytes;
+    if (offset < boundary && is_zero(run->space + offset, boundary - offset)) run->end.offset = boundary;
+}
+
+/* ---- what stands behind the end ---- */
+
+/* Valid records behind it state what had been synced: that may make the end damage. */
+static void scan_rest(px_recovery *run)
+{
+    uint64_t offset = run->end.segment == run->loaded ? run->end.offset : 0;
+    const uint64_t left = run->size_bytes - (offset < run->size_bytes ? offset : run->size_bytes);
+    if (left == 0 || is_zero(run->space + offset, left)) return;
+    if (!run->has_odd) {
+        run->has_odd = true;
+        while (run->space[offset] == 0) offset++;
+        run->odd = (px_wal_place){run->loaded, offset};
+    }
+    for (offset = next_block(offset); offset < run->size_bytes; offset += PX_DISK_BLOCK_BYTES) {
+        px_record_header header;
+        if (!read_header(run, offset, &header)) continue;
+        if (px_wal_place_less(run->stated, header.synced)) run->stated = header.synced;
+    }
+}
+
+/* A segment without a record may stand before one with records: it was too small for a large one. */
 static px_err read_all(px_recovery *run)
 {
     px_wal *wal = run->wal;
     for (uint32_t i = 0; i < wal->segment_count; i++) {
-        const px_segment *segment = &wal->segments[i];
-        size_t size_bytes = 0;
-        const px_err err = load_segment(run, segment, &size_bytes);
-        if (err) return say(run, err, (px_wal_place){segment->number, 0}, px_err_text(err));
-        if (run->is_ended) {
-            scan_rest(run, segment->number, 0, size_bytes);
-            continue;
-        }
-        const uint64_t records = run->records;
-        const px_wal_place bad_before = run->bad;
-        walk_segment(run, segment->number, size_bytes);
-        /* A segment made ahead of need is empty: the log ended in the one before. */
-        const bool is_empty = run->records == records && i > 0;
-        if (is_empty) run->bad = bad_before;
-        run->is_ended = is_empty;
-        scan_rest(run, segment->number, is_empty ? 0 : run->bad.offset, size_bytes);
+        const px_err err = load_segment(run, &wal->segments[i]);
+        if (err) return err;
+        walk_segment(run);
+        if (run->end.segment == run->loaded) run->has_odd = false;
+        scan_rest(run);
     }
     return PX_OK;
 }
 
-/* Zeros everything behind the end, so that what is appended later is never followed by older records. */
+/* Zeros what stands in the loaded segment from an offset on. */
+static px_err zero_rest(px_recovery *run, const px_segment *segment, uint64_t offset)
+{
+    px_disk *disk = run->wal->disk;
+    uint64_t last = run->size_bytes;
+    while (last > offset && run->space[last - 1] == 0) last--;
+    if (last <= offset) return PX_OK;
+    memset(run->space + offset, 0, last - offset);
+    return disk->write_now(disk, segment->file, offset, run->space + offset, last - offset);
+}
+
+/* Zeros everything behind the end, so that what is appended later is never followed by older records. What was
+ * read may be in the system's memory only, after a kill: it is synced before anybody hears of it. [R17] */
 static px_err cut_tail(px_recovery *run)
 {
     px_wal *wal = run->wal;
-    for (uint32_t i = 0; i < wal->segment_count; i++) {
+    for (uint32_t i = wal->segment_count; i-- > 0;) {
         const px_segment *segment = &wal->segments[i];
-        if (segment->number < run->bad.segment) continue;
-        size_t size_bytes = 0;
-        px_err err = load_segment(run, segment, &size_bytes);
-        const uint64_t offset = segment->number == run->bad.segment ? run->bad.offset : 0;
-        if (!err) err = zero_rest(run, segment, offset, size_bytes);
+        if (segment->number < run->end.segment) break;
+        const uint64_t offset = segment->number == run->end.segment ? run->end.offset : 0;
+        px_err err = load_segment(run, segment);
+        if (err) return err;
+        err = zero_rest(run, segment, offset);
+        if (!err) err = wal->disk->write_now(wal->disk, segment->file, 0, run->space, 0);
         if (err) return say(run, err, (px_wal_place){segment->number, offset}, px_err_text(err));
     }
     return PX_OK;
@@ -186,18 +199,16 @@ px_err px_recovery_run(px_wal *wal, px_wal_place marked, void *context,
     px_recovery run = {.wal = wal, .stated = marked, .context = context, .restore = restore, .fault = fault};
     run.entries = calloc(PX_WINDOW_SLOTS, sizeof *run.entries);
     px_assert(run.entries != NULL);
-    run.bad = (px_wal_place){wal->segments[0].number, 0};
+    run.end = (px_wal_place){wal->segments[0].number, 0};
     px_err err = read_all(&run);
-    if (!err && px_wal_place_less(run.bad, run.stated)) {
+    if (!err && px_wal_place_less(run.end, run.stated))
         err = say(
-            &run, PX_ERR_DAMAGED, run.bad,
-            "a record that was on disk is damaged; the log is left as it is: restore this folder, or empty it "
-            "and let the node learn from the others");
-    }
+            &run, PX_ERR_DAMAGED, run.has_odd && px_wal_place_less(run.odd, run.stated) ? run.odd : run.end,
+            "a record that was on disk is damaged; the log is left as it is: restore this folder, or empty "
+            "it and let the node learn from the others");
     if (!err) err = cut_tail(&run);
     if (!err) {
-        const uint64_t blocks = (run.bad.offset + PX_DISK_BLOCK_BYTES - 1) / PX_DISK_BLOCK_BYTES;
-        wal->next = wal->synced = (px_wal_place){run.bad.segment, blocks * PX_DISK_BLOCK_BYTES};
+        wal->next = wal->synced = (px_wal_place){run.end.segment, next_block(run.end.offset)};
         wal->durable_length = wal->length;
     }
     free(run.entries);

@@ -86,19 +86,17 @@ static void drop_marks_behind(px_wal *wal, uint64_t after)
     }
 }
 
-void px_segments_note(px_wal *wal, px_wal_place place, const px_record_header *header, uint64_t index,
-                      uint64_t length_before)
+void px_segments_note(px_wal *wal, px_wal_place place, const px_wal_note *note)
 {
-    const bool is_cut = header->kind != PX_RECORD_APPEND && header->after < length_before;
     px_segment *segment = px_segments_find(wal, place.segment);
-    if (is_cut) drop_marks_behind(wal, header->after);
-    if (!is_cut && header->count == 0) return;
-    if (!is_cut && segment->mark_count && segment->mark_due > 0) {
+    if (note->is_cut) drop_marks_behind(wal, note->after);
+    if (!note->is_cut && note->count == 0) return;
+    if (!note->is_cut && segment->mark_count && segment->mark_due > 0) {
         segment->mark_due--;
         return;
     }
     segment->mark_due = segment->mark_every - 1;
-    push_mark(segment, (px_wal_mark){header->after + 1, index, place.offset, is_cut});
+    push_mark(segment, (px_wal_mark){note->after + 1, note->index, place.offset, note->is_cut});
 }
 
 const px_wal_mark *px_segments_seek_slot(px_wal *wal, uint64_t slot, px_segment **found)

@@ -90,72 +90,105 @@ static px_err say(px_wal_fault *fault, px_err err, const char *what)
     return err;
 }
 
-/* Opens, or makes, one copy; what it states goes to *state. */
-static px_err open_copy(px_wal *wal, unsigned copy, px_state *state, uint64_t *version, bool *is_valid,
-                        bool *is_made)
+/* One copy as it was found. */
+typedef struct {
+    px_state state;
+    uint64_t version;
+    bool is_valid;
+    bool is_untouched; /* not there, or never written: it is all zeros */
+} px_state_copy;
+
+static px_err open_copy(px_wal *wal, unsigned place, px_state_copy *copy)
 {
     uint8_t space[PX_STATE_BYTES];
     size_t read_bytes = 0;
     px_disk *disk = wal->disk;
-    *is_valid = *is_made = false;
-    px_err err = disk->open(disk, names[copy], &wal->state_files[copy]);
-    if (err == PX_ERR_NOT_FOUND) {
-        *is_made = true;
-        return disk->create(disk, names[copy], PX_STATE_BYTES, &wal->state_files[copy]);
-    }
-    if (err) return err;
-    err = disk->read(disk, wal->state_files[copy], 0, space, sizeof space, true, &read_bytes);
-    if (!err) *is_valid = read_bytes == sizeof space && decode_state(space, state, version);
-    return PX_OK; /* an unreadable copy is a bad copy */
+    copy->is_valid = copy->is_untouched = false;
+    copy->version = 0;
+    px_err err = disk->open(disk, names[place], &wal->state_files[place]);
+    if (err == PX_ERR_NOT_FOUND) copy->is_untouched = true;
+    if (err) return err == PX_ERR_NOT_FOUND ? PX_OK : err;
+    err = disk->read(disk, wal->state_files[place], 0, space, sizeof space, true, &read_bytes);
+    if (err) return PX_OK; /* an unreadable copy is a bad copy */
+    copy->is_valid = read_bytes == sizeof space && decode_state(space, &copy->state, &copy->version);
+    copy->is_untouched = true;
+    for (size_t i = 0; i < read_bytes; i++)
+        if (space[i]) copy->is_untouched = false;
+    return PX_OK;
 }
 
-static px_err write_both(px_wal *wal)
+static px_err write_copy(px_wal *wal, unsigned place)
 {
     uint8_t space[PX_STATE_BYTES];
-    px_state_encode(&wal->state, ++wal->state_version, space);
-    for (unsigned copy = 0; copy < 2; copy++) {
-        const px_err err = wal->disk->write_now(wal->disk, wal->state_files[copy], 0, space, sizeof space);
+    px_disk *disk = wal->disk;
+    px_state_encode(&wal->state, wal->state_version, space);
+    if (!wal->state_files[place]) {
+        const px_err err = disk->create(disk, names[place], PX_STATE_BYTES, &wal->state_files[place]);
+        if (err) return err;
+    }
+    return disk->write_now(disk, wal->state_files[place], 0, space, sizeof space);
+}
+
+px_err px_state_write_both(px_wal *wal)
+{
+    wal->state_version++;
+    const px_err err = write_copy(wal, wal->state_first);
+    return err ? err : write_copy(wal, 1 - wal->state_first);
+}
+
+/* What is staged is never newer than what is written here, so every copy not yet handed to the disk becomes
+ * this one. The copy under way is written again when it is done: two writes at once could mix. */
+px_err px_wal_write_state_now(px_wal *wal, const px_state *state)
+{
+    if (wal->is_failed) return PX_ERR_IO;
+    wal->state = *state;
+    wal->state_version++;
+    for (px_job *job = wal->jobs; job; job = job->next)
+        if (job->kind == PX_JOB_STATE) px_state_encode(state, wal->state_version, job->space);
+    px_job *writing = wal->writing && wal->writing->kind == PX_JOB_STATE ? wal->writing : NULL;
+    if (writing) writing->is_overtaken = true;
+    for (unsigned i = 0; i < 2; i++) {
+        const unsigned place = i == 0 ? wal->state_first : 1 - wal->state_first;
+        if (writing && writing->copy == place) continue;
+        const px_err err = write_copy(wal, place);
         if (err) return err;
     }
     return PX_OK;
 }
 
-px_err px_wal_write_state_now(px_wal *wal, const px_state *state)
+/* Neither copy is valid. The second is written only behind the first, so a second that was never written says
+ * that nothing was ever stated: a first start ended there. */
+static px_err begin_new(px_wal *wal, bool is_first_start, px_wal_fault *fault)
 {
-    wal->state = *state;
-    return write_both(wal);
+    if (!is_first_start)
+        return say(
+            fault, PX_ERR_DAMAGED,
+            "both copies of the small state are damaged or gone: what this node promised is not known; "
+            "restore the folder, or empty it and let the node learn from the others");
+    memset(&wal->state, 0, sizeof wal->state);
+    wal->state.storage_id = wal->config.random;
+    (void)snprintf(wal->state.self, sizeof wal->state.self, "%s", wal->config.self);
+    return PX_OK;
 }
 
 px_err px_state_open(px_wal *wal, bool has_log, px_wal_fault *fault)
 {
-    px_state states[2];
-    uint64_t versions[2] = {0, 0};
-    bool is_valid[2], is_made[2];
-    for (unsigned copy = 0; copy < 2; copy++) {
-        const px_err err =
-            open_copy(wal, copy, &states[copy], &versions[copy], &is_valid[copy], &is_made[copy]);
+    px_state_copy copies[2];
+    for (unsigned place = 0; place < 2; place++) {
+        const px_err err = open_copy(wal, place, &copies[place]);
         if (err) return say(fault, err, px_err_text(err));
     }
-    if (!is_valid[0] && !is_valid[1]) {
-        const bool is_new = is_made[0] || is_made[1]; /* a first start may have ended between the two */
-        if (has_log || !is_new)
-            return say(
-                fault, PX_ERR_DAMAGED,
-                "both copies of the small state are damaged or gone: what this node promised is not known; "
-                "restore the folder or start with an empty one");
-        memset(&wal->state, 0, sizeof wal->state);
-        wal->state.storage_id = wal->config.random;
-        (void)snprintf(wal->state.self, sizeof wal->state.self, "%s", wal->config.self);
-    } else {
-        const unsigned newer = !is_valid[0] || (is_valid[1] && versions[1] > versions[0]) ? 1 : 0;
-        wal->state = states[newer];
-        wal->state_version = versions[newer];
-    }
-    if (strcmp(wal->state.self, wal->config.self) != 0) {
-        (void)snprintf(fault->where, sizeof fault->where, "state-a");
-        (void)snprintf(fault->what, sizeof fault->what,
-                       "the folder is of node %.120s: give each node a data_dir of its own", wal->state.self);
-        return PX_ERR_FOREIGN;
-    }
-    return PX_OK;
+    if (!copies[0].is_valid && !copies[1].is_valid)
+        return begin_new(wal, !has_log && copies[1].is_untouched, fault);
+    const bool is_second =
+        !copies[0].is_valid || (copies[1].is_valid && copies[1].version > copies[0].version);
+    const px_state_copy *newer = &copies[is_second ? 1 : 0];
+    wal->state = newer->state;
+    wal->state_version = newer->version;
+    wal->state_first = is_second ? 0 : 1; /* while the other one is written, this one must stay */
+    if (strcmp(wal->state.self, wal->config.self) == 0) return PX_OK;
+    (void)say(fault, PX_ERR_FOREIGN, "");
+    (void)snprintf(fault->what, sizeof fault->what,
+                   "the folder is of node %.120s: give each node a data_dir of its own", wal->state.self);
+    return PX_ERR_FOREIGN;
 }

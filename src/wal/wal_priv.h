@@ -19,6 +19,14 @@ typedef struct {
     bool is_cut;
 } px_wal_mark;
 
+/* What is to be noted of a record when its place is known. */
+typedef struct {
+    uint64_t after, index; /* index: of its first message, or of the next one */
+    uint32_t count;
+    bool is_cut;
+    size_t at; /* in its group */
+} px_wal_note;
+
 typedef struct {
     uint64_t number, size_bytes;
     px_disk_file *file;
@@ -36,13 +44,29 @@ struct px_job {
     px_wal *wal;
     px_job *next;
     px_job_kind kind;
-    px_ticket ticket;        /* reached when it is done; {0}: none (the first copy of the state) */
-    px_wal_place end;        /* synced up to here when it is done */
-    uint64_t length, chosen; /* for the mark */
-    px_ballot accepted;
-    uint8_t *space; /* aligned; freed or kept for the next group */
+    px_ticket ticket; /* reached when it is done; {0}: none (the first copy of the state) */
+    uint8_t *space;   /* aligned; freed or kept for the next group */
     size_t space_bytes;
+
+    /* PX_JOB_GROUP */
+    size_t records_bytes; /* without the padding */
+    px_wal_note *notes;   /* of its records */
+    uint32_t note_count, note_capacity;
+    px_wal_place end;        /* synced up to here when it is done */
+    uint64_t length, chosen; /* behind it */
+    px_ballot accepted;
+    uint64_t keeps; /* slots above are cut by one of its records; UINT64_MAX: none are */
+
+    /* PX_JOB_STATE */
+    unsigned copy;
+    bool is_overtaken; /* a newer state was written at once meanwhile */
 };
+
+/* The newest slots as staged: what a record that cuts behind one of them goes on from. */
+typedef struct {
+    uint64_t index_next;
+    px_hash chain;
+} px_wal_slot;
 
 struct px_wal {
     px_disk *disk;
@@ -56,13 +80,14 @@ struct px_wal {
 
     px_wal_place next; /* where the next group begins: a block boundary */
     px_wal_place synced;
-    px_hash chain;   /* of the newest record */
-    uint64_t length; /* of the log as staged */
-    uint64_t durable_length;
+    uint32_t record_crc;     /* of the last record that has its place */
+    px_hash chain;           /* of the newest record */
+    uint64_t length;         /* of the log as staged */
+    uint64_t durable_length; /* slots that are on disk, and that nothing staged cuts */
     px_ballot accepted;
     uint64_t chosen;
 
-    uint64_t index_next[PX_SLOTS_KEPT]; /* behind slot s, at s % PX_SLOTS_KEPT, for the newest slots */
+    px_wal_slot slots[PX_SLOTS_KEPT]; /* slot s at s % PX_SLOTS_KEPT */
 
     px_job *gathering;        /* the group that records go into; NULL where there is none */
     px_job *jobs, **jobs_end; /* closed, not yet handed over */
@@ -72,15 +97,33 @@ struct px_wal {
     size_t staged_bytes;
     px_disk_file *state_files[2];
     uint64_t state_version;
+    unsigned state_first; /* the copy to be written first: the other one is good */
     px_disk_file *mark_file;
     uint64_t mark_version;
     bool is_full, is_failed;
+    uint32_t full_turns; /* since the disk was last asked whether it is still full */
     px_wal_counters counters;
 };
 
 /* ---- wal.c ---- */
-void px_wal_note_record(px_wal *wal, px_wal_place place, const px_record_header *header,
-                        const px_log_part *log);
+/* The chain hash at a slot that is remembered; a slot too old for that has any. */
+bool px_wal_is_chain_at(const px_wal *wal, uint64_t slot, px_hash chain);
+/* A record goes on with the log: returns what is to be noted of it. */
+px_wal_note px_wal_take_record(px_wal *wal, const px_record_header *header, const px_log_part *log);
+
+/* ---- group.c ---- */
+/* The group that gathers, with room for a record of that size at its end. */
+px_job *px_group_gather(px_wal *wal, size_t size_bytes);
+void px_group_note(px_job *job, px_wal_note note);
+/* Ends the group that gathers. */
+void px_group_close(px_wal *wal);
+/* A copy of the state, behind everything staged. */
+px_job *px_group_push_state(px_wal *wal, unsigned copy);
+/* Hands the next job to the disk, unless one is under way or there is no space for it. */
+void px_group_write_next(px_wal *wal);
+/* Makes the segment behind the one that is written, ahead of need: from there on the disk may be full. */
+void px_group_make_ahead(px_wal *wal);
+void px_group_free_all(px_wal *wal);
 
 /* ---- segments.c ---- */
 void px_segment_name(uint64_t number, char name[PX_FILE_NAME_BYTES]);
@@ -88,8 +131,7 @@ px_err px_segments_add(px_wal *wal, uint64_t number, uint64_t size_bytes, px_dis
 px_err px_segments_create(px_wal *wal, uint64_t size_bytes); /* the next one, behind the last */
 px_segment *px_segments_find(px_wal *wal, uint64_t number);
 /* A record stands at `place`: its slots can be found from now on; what a cut left behind cannot. */
-void px_segments_note(px_wal *wal, px_wal_place place, const px_record_header *header, uint64_t index,
-                      uint64_t length_before);
+void px_segments_note(px_wal *wal, px_wal_place place, const px_wal_note *note);
 /* The mark to read from for a slot, or for a message. NULL: it is not in the log. */
 const px_wal_mark *px_segments_seek_slot(px_wal *wal, uint64_t slot, px_segment **segment);
 const px_wal_mark *px_segments_seek_index(px_wal *wal, uint64_t index, px_segment **segment);
@@ -99,13 +141,16 @@ uint64_t px_segments_next_cut(const px_wal *wal, uint64_t slot);
 void px_segments_close(px_wal *wal);
 
 /* ---- state_file.c ---- */
-/* reads or makes wal->state; mends a bad copy */
+/* Reads wal->state, or begins a new one. Changes nothing on disk. */
 px_err px_state_open(px_wal *wal, bool has_log, px_wal_fault *fault);
+/* Writes both copies, the bad or older one first; makes those that are missing. */
+px_err px_state_write_both(px_wal *wal);
 void px_state_encode(const px_state *state, uint64_t version, uint8_t *space);
 
 /* ---- mark_file.c ---- */
-/* what it states; {0, 0} where it states nothing */
+/* What it states; {0, 0} where it states nothing, or is not there. Changes nothing on disk. */
 px_err px_mark_open(px_wal *wal, px_wal_place *synced);
+px_err px_mark_make(px_wal *wal); /* where it was not there */
 void px_mark_write(px_wal *wal, const px_job *job);
 
 /* ---- recovery.c ---- */

@@ -40,6 +40,9 @@ struct fake_disk {
     bool will_fail, is_lasting;
     uint32_t fail_skip;
     px_err fail_err;
+    bool will_cut; /* the power, at one of the next changes that are made at once */
+    uint32_t cut_skip;
+    bool is_off;
 };
 
 static void *zeroed(size_t size_bytes)
@@ -100,6 +103,60 @@ static void drop_hints(fake_disk *disk)
     while (disk->hints) pop_hint(disk);
 }
 
+/* What a synced write to a file does to the hints for it: they are older. */
+static void settle_file(fake_disk *disk, const px_disk_file *file)
+{
+    hint **at = &disk->hints;
+    while (*at) {
+        hint *each = *at;
+        if (each->file != file) {
+            at = &each->next;
+            continue;
+        }
+        memcpy(each->file->stable + each->offset, each->data, each->size_bytes);
+        *at = each->next;
+        disk->hint_count--;
+        free(each->data);
+        free(each);
+    }
+    disk->hints_end = at;
+}
+
+static void add_hint(fake_disk *disk, px_disk_file *file, uint64_t offset, const uint8_t *data,
+                     size_t size_bytes)
+{
+    if (size_bytes == 0) return;
+    memcpy(file->cache + offset, data, size_bytes);
+    hint *made = zeroed(sizeof *made);
+    *made = (hint){file, offset, size_bytes, zeroed(size_bytes), NULL};
+    memcpy(made->data, data, size_bytes);
+    *disk->hints_end = made;
+    disk->hints_end = &made->next;
+    if (++disk->hint_count > HINTS_MAX) settle_oldest_hint(disk);
+}
+
+/* A page that is clean is read from the device again, one that is not is newer than the device. What a failed
+ * write left in the cache is clean. */
+static void refresh(const fake_disk *disk, px_disk_file *file)
+{
+    memcpy(file->cache, file->stable, file->size_bytes);
+    for (const hint *each = disk->hints; each; each = each->next)
+        if (each->file == file) memcpy(file->cache + each->offset, each->data, each->size_bytes);
+}
+
+/* Counts down to the change at which the power fails. */
+static bool power_fails_now(fake_disk *disk)
+{
+    if (!disk->will_cut) return false;
+    if (disk->cut_skip > 0) {
+        disk->cut_skip--;
+        return false;
+    }
+    disk->will_cut = false;
+    disk->is_off = true;
+    return true;
+}
+
 /* ---- the port ---- */
 
 static px_err do_list(px_disk *base, void *context,
@@ -123,7 +180,12 @@ static px_err do_create(px_disk *base, const char *name, uint64_t size_bytes, px
 {
     fake_disk *disk = (fake_disk *)base;
     if (find_file(disk, name)) return PX_ERR_EXISTS;
+    if (disk->is_off) return PX_ERR_IO;
     if (disk->free_bytes < size_bytes) return PX_ERR_NO_SPACE;
+    if (power_fails_now(disk)) {
+        if (px_prng_below(&disk->prng, 2)) (void)add_file(disk, name, size_bytes);
+        return PX_ERR_IO;
+    }
     if (disk->free_bytes != UINT64_MAX) disk->free_bytes -= size_bytes;
     *file = add_file(disk, name, size_bytes);
     return PX_OK;
@@ -136,17 +198,27 @@ static void do_prepare(px_disk *base, px_disk_file *file, uint64_t upto)
     px_assert(upto <= file->size_bytes);
 }
 
+/* A write under way to a file that is closed is not told any more, and nobody knows how far it comes. */
 static void do_close(px_disk *base, px_disk_file *file)
 {
-    (void)base;
-    (void)file;
+    fake_disk *disk = (fake_disk *)base;
+    px_disk_write **at = &disk->writes;
+    while (*at) {
+        const px_disk_write *write = *at;
+        if (write->file != file) {
+            at = &(*at)->next;
+            continue;
+        }
+        add_hint(disk, file, write->offset, write->data, write->size_bytes);
+        *at = write->next;
+    }
+    disk->writes_end = at;
 }
 
 static px_err do_read(px_disk *base, px_disk_file *file, uint64_t offset, uint8_t *space, size_t size_bytes,
                       bool fresh, size_t *read_bytes)
 {
-    (void)base;
-    (void)fresh;
+    if (fresh) refresh((fake_disk *)base, file);
     if (offset < file->bad_to && offset + size_bytes > file->bad_from) return PX_ERR_IO;
     if (offset > file->size_bytes) offset = file->size_bytes;
     if (size_bytes > file->size_bytes - offset) size_bytes = (size_t)(file->size_bytes - offset);
@@ -171,21 +243,23 @@ static px_err do_write_hint(px_disk *base, px_disk_file *file, uint64_t offset, 
 {
     fake_disk *disk = (fake_disk *)base;
     px_assert(offset + size_bytes <= file->size_bytes);
-    memcpy(file->cache + offset, data, size_bytes);
-    hint *made = zeroed(sizeof *made);
-    *made = (hint){file, offset, size_bytes, zeroed(size_bytes), NULL};
-    memcpy(made->data, data, size_bytes);
-    *disk->hints_end = made;
-    disk->hints_end = &made->next;
-    if (++disk->hint_count > HINTS_MAX) settle_oldest_hint(disk);
+    if (disk->is_off) return PX_ERR_IO;
+    add_hint(disk, file, offset, data, size_bytes);
     return PX_OK;
 }
 
 static px_err do_write_now(px_disk *base, px_disk_file *file, uint64_t offset, const uint8_t *data,
                            size_t size_bytes)
 {
-    (void)base;
+    fake_disk *disk = (fake_disk *)base;
     px_assert(offset + size_bytes <= file->size_bytes);
+    if (disk->is_off) return PX_ERR_IO;
+    if (power_fails_now(disk)) {
+        add_hint(disk, file, offset, data, size_bytes);
+        return PX_ERR_IO;
+    }
+    settle_file(disk, file);
+    if (size_bytes == 0) return PX_OK;
     memcpy(file->cache + offset, data, size_bytes);
     memcpy(file->stable + offset, data, size_bytes);
     return PX_OK;
@@ -194,6 +268,7 @@ static px_err do_write_now(px_disk *base, px_disk_file *file, uint64_t offset, c
 static px_err do_rename(px_disk *base, const char *from, const char *to)
 {
     px_disk_file *file = find_file((fake_disk *)base, from);
+    if (((fake_disk *)base)->is_off) return PX_ERR_IO;
     if (!file) return PX_ERR_NOT_FOUND;
     strcpy(file->name, to);
     return PX_OK;
@@ -285,7 +360,8 @@ bool fake_disk_complete(fake_disk *disk)
     if (!write) return false;
     disk->writes = write->next;
     if (!disk->writes) disk->writes_end = &disk->writes;
-    const px_err err = outcome(disk);
+    const px_err err = disk->is_off ? PX_ERR_IO : outcome(disk);
+    settle_file(disk, write->file);
     memcpy(write->file->cache + write->offset, write->data,
            write->size_bytes); /* shown even where it failed */
     if (!err) {
@@ -327,21 +403,56 @@ static void leave_traces(fake_disk *disk, px_disk_file *file, uint64_t offset, c
     }
 }
 
+/* The system has seen the whole write, or its beginning, or none of it; the device need not have. */
+static void leave_in_cache(fake_disk *disk, const px_disk_write *write)
+{
+    const uint64_t choice = px_prng_below(&disk->prng, 3);
+    size_t size_bytes = write->size_bytes;
+    if (choice == 0) return;
+    if (choice == 1) size_bytes = (size_t)px_prng_below(&disk->prng, size_bytes + 1);
+    add_hint(disk, write->file, write->offset, write->data, size_bytes);
+}
+
+/* What is on the device is all that there is. */
+static void end_power(fake_disk *disk)
+{
+    drop_hints(disk);
+    disk->writes = NULL;
+    disk->writes_end = &disk->writes;
+    disk->is_off = disk->will_cut = false;
+    for (px_disk_file *file = disk->files; file; file = file->next)
+        memcpy(file->cache, file->stable, file->size_bytes);
+}
+
 void fake_disk_crash(fake_disk *disk, bool keeps_cache)
 {
     if (keeps_cache) {
-        while (disk->hints) settle_oldest_hint(disk);
-    } else {
-        for (const hint *each = disk->hints; each; each = each->next)
-            leave_traces(disk, each->file, each->offset, each->data, each->size_bytes);
-        drop_hints(disk);
+        for (const px_disk_write *write = disk->writes; write; write = write->next)
+            leave_in_cache(disk, write);
+        disk->writes = NULL;
+        disk->writes_end = &disk->writes;
+        disk->is_off = disk->will_cut = false;
+        return;
     }
+    for (const hint *each = disk->hints; each; each = each->next)
+        leave_traces(disk, each->file, each->offset, each->data, each->size_bytes);
     for (const px_disk_write *write = disk->writes; write; write = write->next)
         leave_traces(disk, write->file, write->offset, write->data, write->size_bytes);
-    disk->writes = NULL;
-    disk->writes_end = &disk->writes;
-    for (px_disk_file *file = disk->files; file; file = file->next)
-        memcpy(file->cache, file->stable, file->size_bytes);
+    end_power(disk);
+}
+
+void fake_disk_crash_torn(fake_disk *disk, size_t from, size_t upto)
+{
+    const px_disk_write *write = disk->writes;
+    px_assert(write && from <= upto && upto <= write->size_bytes);
+    memcpy(write->file->stable + write->offset + from, write->data + from, upto - from);
+    end_power(disk);
+}
+
+void fake_disk_cut_power(fake_disk *disk, uint32_t skip)
+{
+    disk->will_cut = true;
+    disk->cut_skip = skip;
 }
 
 /* ---- faults ---- */
@@ -380,6 +491,7 @@ void fake_disk_spoil(fake_disk *disk, const char *name, uint64_t offset, const u
 {
     px_disk_file *file = find_file(disk, name);
     px_assert(file != NULL && offset + size_bytes <= file->size_bytes);
+    settle_file(disk, file);
     memcpy(file->stable + offset, bytes, size_bytes);
     memcpy(file->cache + offset, bytes, size_bytes);
 }
@@ -398,6 +510,7 @@ void fake_disk_remove(fake_disk *disk, const char *name)
     while (*at && strcmp((*at)->name, name) != 0) at = &(*at)->next;
     if (!*at) return;
     px_disk_file *file = *at;
+    settle_file(disk, file);
     *at = file->next;
     free_file(file);
 }

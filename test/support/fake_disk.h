@@ -28,10 +28,16 @@ bool fake_disk_complete(fake_disk *disk);
 void fake_disk_complete_all(fake_disk *disk);
 
 /* The process ends and the power fails: unsynced writes survive in any subset, torn at any sector or byte;
- * open
- * files are forgotten, no on_done comes. With `keeps_cache` only the process ends (kill -9): what was handed
- * over to the system stays, but a durable write under way may be there, torn or absent. */
+ * open files are forgotten, no on_done comes. With `keeps_cache` only the process ends (kill -9): what was
+ * handed over to the system is shown by it, a durable write under way whole, torn or not at all; but none of
+ * it is stable before the next write_now to its file. */
 void fake_disk_crash(fake_disk *disk, bool keeps_cache);
+/* The power fails; of the oldest durable write exactly [from, upto) reached the device, of later ones and of
+ * hints nothing. */
+void fake_disk_crash_torn(fake_disk *disk, size_t from, size_t upto);
+/* The power fails within the change (create, write_now) that comes after `skip` more of them: it may be there,
+ * torn or absent, and all calls fail until fake_disk_crash. */
+void fake_disk_cut_power(fake_disk *disk, uint32_t skip);
 
 /* The durable write after `skip` more fails with `err`; for ever where is_lasting. */
 void fake_disk_fail_write(fake_disk *disk, uint32_t skip, px_err err, bool is_lasting);

@@ -161,6 +161,33 @@ static void wal__a_cut_that_is_staged_already_hides_what_it_cuts(void **state)
     world_check_read(w);
 }
 
+static void wal__a_record_larger_than_a_segment_gets_one_of_its_own(void **state)
+{
+    world *w = *state;
+    world_append(w, 1, 9000); /* more than half: the next segment is made ahead */
+    world_settle(w);
+    world_append(w, 1, 3 * SEGMENT_BYTES);
+    world_settle(w);
+    world_append(w, 1, 100);
+    world_settle(w);
+    world_check_read(w);
+    reopen_and_compare(w);
+    world_append(w, 2, 100);
+    world_settle(w);
+    reopen_and_compare(w);
+}
+
+static void wal__a_large_record_survives_without_the_mark(void **state)
+{
+    world *w = *state;
+    world_append(w, 1, 9000);
+    world_settle(w);
+    world_append(w, 1, 3 * SEGMENT_BYTES);
+    world_settle(w);
+    fake_disk_remove(w->disk, "mark");
+    reopen_and_compare(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +199,8 @@ int main(void)
         TEST(wal__a_cut_then_an_append_reads_only_the_new_entries),
         TEST(wal__after_many_cuts_old_and_new_slots_are_right),
         TEST(wal__a_cut_that_is_staged_already_hides_what_it_cuts),
+        TEST(wal__a_record_larger_than_a_segment_gets_one_of_its_own),
+        TEST(wal__a_large_record_survives_without_the_mark),
     };
     return cmocka_run_group_tests_name("wal", tests, NULL, NULL);
 }

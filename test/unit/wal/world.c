@@ -53,8 +53,8 @@ static void take_entry(model_log *log, const px_entry *entry)
     assert_true(px_hash_equal(wanted.body_hash, entry->body_hash));
     assert_true(px_hash_equal(wanted.chain, entry->chain));
     if (body_bytes) assert_memory_equal(body, entry->body.data, body_bytes);
-    log->slots[++log->length] = (model_slot){entry->stamp_ms, entry->index_first + entry->message_count,
-                                             body_bytes, entry->chain};
+    log->slots[++log->length] =
+        (model_slot){entry->stamp_ms, entry->index_first + entry->message_count, body_bytes, entry->chain};
     free(body);
 }
 
@@ -190,8 +190,8 @@ px_ticket world_stage(world *w, world_part part)
     uint8_t *bodies = malloc((size_t)part.count * part.body_bytes + 1);
     model_log *model = &w->model;
     model_slot before = model->slots[part.after];
-    px_record record = {part.kind,   model->promised, model->accepted, model->cuts,
-                        part.after / 2, {part.after, before.chain, part.count, entries}};
+    px_record record = {part.kind,   model->promised, model->accepted,
+                        model->cuts, part.after / 2,  {part.after, before.chain, part.count, entries}};
     if (part.kind == PX_RECORD_CUT) record.cuts++;
     if (part.kind == PX_RECORD_SPLICE) {
         record.promised = record.accepted = (px_ballot){0, w->next_tag, 1};
