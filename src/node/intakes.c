@@ -199,6 +199,7 @@ void px_intake_rewind(px_intake *intake)
 
 void px_intakes_rewind(px_node *node)
 {
+    if (PX_MUTANT("r10_never_sent_again")) return;
     for (px_intake *intake = node->intakes; intake; intake = intake->next) px_intake_rewind(intake);
     node->opening_sent_us = 0;
 }

@@ -195,6 +195,7 @@ static const char *refuse_hello(const px_node *node, uint32_t place, const px_wi
 static bool is_superseded(const px_member *member, const px_wire_hello *hello)
 {
     if (!member->in || member->incarnation.storage_id != hello->incarnation.storage_id) return false;
+    if (PX_MUTANT("r8_older_connection_wins")) return false;
     if (hello->incarnation.start_count != member->incarnation.start_count)
         return hello->incarnation.start_count < member->incarnation.start_count;
     return hello->connection < member->connection;
@@ -299,8 +300,9 @@ static bool take_line(px_node *node, px_incoming *incoming, uint8_t *line, size_
         refuse_incoming(node, incoming, "the first message is not a hello");
         return false;
     }
-    if (wire.to.storage_id != node->state.storage_id || wire.to.start_count != node->state.start_count)
-        return true;
+    const bool is_meant =
+        wire.to.storage_id == node->state.storage_id && wire.to.start_count == node->state.start_count;
+    if (!is_meant && !PX_MUTANT("r8_another_runs_messages_count")) return true;
     const uint64_t connection = incoming->connection;
     px_dispatch(node, incoming->member, &wire);
     return !closes_violator(node, connection);

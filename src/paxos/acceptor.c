@@ -231,8 +231,10 @@ void px_acceptor_on_accept(px_core *core, uint32_t from, const px_message *messa
     }
     bool is_synchronised =
         px_ballot_equal(core->promised, message->ballot) && px_ballot_equal(core->accepted, message->ballot);
-    if (PX_MUTANT("r6_accept_unsynchronised") && core->slots.taken == message->log.after &&
-        px_slots_has(&core->slots, message->log.after, message->log.after_chain)) {
+    if ((PX_MUTANT("r6_accept_unsynchronised") || PX_MUTANT("r6_accept_without_meeting")) &&
+        core->slots.taken == message->log.after &&
+        (px_slots_has(&core->slots, message->log.after, message->log.after_chain) ||
+         PX_MUTANT("r6_accept_without_meeting"))) {
         px_acceptor_promise(core, message->ballot);
         core->accepted = message->ballot;
         is_synchronised = true;

@@ -51,7 +51,8 @@ px_meet px_taken_meet(const px_core *core, const px_log_part *log, uint64_t *slo
     if (log->after > slots->taken) return PX_MEET_SHORT;
     uint64_t at = log->after > slots->chosen ? log->after : slots->chosen;
     if (at > end) return PX_MEET_BEHIND;
-    if (!px_slots_has(slots, at, part_chain_at(log, at))) return PX_MEET_DIFFERS;
+    const bool is_same = px_slots_has(slots, at, part_chain_at(log, at));
+    if (!is_same && !PX_MUTANT("r6_accept_without_meeting")) return PX_MEET_DIFFERS;
     while (at < end && at < slots->taken && px_slots_has(slots, at + 1, part_chain_at(log, at + 1))) at++;
     if (at < end && log->entries[at - log->after].index_first != px_slots_index_next(slots, at))
         return PX_MEET_BROKEN;
