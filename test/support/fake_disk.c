@@ -473,6 +473,11 @@ void fake_disk_fail_read(fake_disk *disk, const char *name, uint64_t offset, uin
     file->bad_to = offset + size_bytes;
 }
 
+void fake_disk_sync(fake_disk *disk)
+{
+    while (disk->hints) settle_oldest_hint(disk);
+}
+
 void fake_disk_set_free(fake_disk *disk, uint64_t free_bytes)
 {
     disk->free_bytes = free_bytes;

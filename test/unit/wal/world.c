@@ -139,6 +139,17 @@ void world_free(world *w)
     free(w);
 }
 
+world *world_clone(const world *w)
+{
+    world *clone = malloc(sizeof *clone);
+    *clone = *w;
+    clone->wal = NULL;
+    clone->disk = fake_disk_clone(w->disk, w->staged + 7);
+    clone->history = calloc(WORLD_TICKETS, sizeof *clone->history);
+    memcpy(clone->history, w->history, (w->staged + 1) * sizeof *clone->history);
+    return clone;
+}
+
 px_err world_try_open(world *w)
 {
     assert_null(w->wal);
@@ -314,4 +325,13 @@ uint64_t world_used_bytes(const world *w, const char *segment)
     const uint8_t *stable = fake_disk_stable(w->disk, segment, &size_bytes);
     while (size_bytes && stable[size_bytes - 1] == 0) size_bytes--;
     return size_bytes;
+}
+
+void world_check_damaged(world *w, const char *where)
+{
+    const uint64_t before = world_fingerprint(w);
+    assert_int_equal(world_try_open(w), PX_ERR_DAMAGED);
+    assert_non_null(strstr(w->fault.where, where));
+    assert_true(strlen(w->fault.what) > 0);
+    assert_true(world_fingerprint(w) == before);
 }

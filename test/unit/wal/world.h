@@ -47,6 +47,8 @@ typedef struct {
 /* A world with an open, empty log in segments of this size. */
 world *world_make(uint64_t seed, uint64_t segment_bytes);
 void world_free(world *w);
+/* What is stable on the disk of `w`, as a world of its own with the same model; its log is not open. */
+world *world_clone(const world *w);
 
 px_err world_try_open(world *w);
 /* Opens, which must succeed, and goes on from what was restored. */
@@ -82,6 +84,8 @@ bool model_equal(const model_log *a, const model_log *b);
 uint64_t world_fingerprint(const world *w);
 /* Length of what stands in a segment: up to its last byte that is not zero. */
 uint64_t world_used_bytes(const world *w, const char *segment);
+/* Opens, which must say DAMAGED with words, and change nothing. */
+void world_check_damaged(world *w, const char *where);
 
 #define SEGMENT_1 "0000000000000001.log"
 #define SEGMENT_2 "0000000000000002.log"

@@ -1,0 +1,272 @@
+/* state_test.c - of two copies of the small state one is always good, and a folder is never half made. */
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "world.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define SEGMENT_BYTES 16384u
+
+static int setup(void **state)
+{
+    world *w = world_make(1, SEGMENT_BYTES);
+    world_append(w, 3, 100);
+    world_settle(w);
+    world_promise(w);
+    world_settle(w);
+    fake_disk_sync(w->disk);
+    world_close(w);
+    *state = w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    world_free(*state);
+    return 0;
+}
+
+static void open_and_compare(world *w)
+{
+    const model_log before = w->model;
+    world_open(w);
+    assert_true(model_equal(&before, &w->restored));
+}
+
+static void r16__one_bad_copy_is_mended_from_the_other(void **state)
+{
+    world *w = *state;
+    static const char *const names[2] = {"state-a", "state-b"};
+    for (unsigned i = 0; i < 2; i++) {
+        const uint64_t starts = w->state.start_count;
+        fake_disk_flip(w->disk, names[i], 100, 1);
+        open_and_compare(w);
+        assert_int_equal(w->state.start_count, starts + 1);
+        world_close(w);
+        fake_disk_flip(w->disk, names[1 - i], 40, 1); /* now the other one */
+        open_and_compare(w);
+        assert_int_equal(w->state.start_count, starts + 2);
+        world_close(w);
+        fake_disk_remove(w->disk, names[i]);
+        open_and_compare(w);
+        world_close(w);
+        fake_disk_remove(w->disk, names[1 - i]);
+        open_and_compare(w);
+        world_close(w);
+    }
+}
+
+static void r16__a_copy_that_cannot_be_read_is_a_bad_copy(void **state)
+{
+    world *w = *state;
+    fake_disk_fail_read(w->disk, "state-b", 0, 512);
+    open_and_compare(w);
+}
+
+static void r16__two_bad_copies_beside_a_log_are_refused_and_nothing_changes(void **state)
+{
+    world *w = *state;
+    for (unsigned how = 0; how < 4; how++) {
+        world *clone = world_clone(w);
+        if (how & 1)
+            fake_disk_remove(clone->disk, "state-a");
+        else
+            fake_disk_flip(clone->disk, "state-a", 100, 1);
+        if (how & 2)
+            fake_disk_remove(clone->disk, "state-b");
+        else
+            fake_disk_flip(clone->disk, "state-b", 200, 1);
+        world_check_damaged(clone, "state-a");
+        world_free(clone);
+    }
+}
+
+static void r16__two_bad_copies_without_a_log_are_refused(void **state)
+{
+    world *w = *state;
+    fake_disk_remove(w->disk, SEGMENT_1);
+    fake_disk_remove(w->disk, SEGMENT_2);
+    fake_disk_flip(w->disk, "state-a", 100, 1);
+    fake_disk_flip(w->disk, "state-b", 100, 1);
+    world_check_damaged(w, "state-a");
+}
+
+static void r18__the_folder_of_another_node_is_refused_and_nothing_changes(void **state)
+{
+    world *w = *state;
+    const uint64_t before = world_fingerprint(w);
+    w->config.self = "node-2";
+    assert_int_equal(world_try_open(w), PX_ERR_FOREIGN);
+    assert_non_null(strstr(w->fault.what, "node-1"));
+    assert_true(world_fingerprint(w) == before);
+    fake_disk_remove(w->disk, "state-b"); /* a missing copy is not made either */
+    const uint64_t without = world_fingerprint(w);
+    assert_int_equal(world_try_open(w), PX_ERR_FOREIGN);
+    assert_true(world_fingerprint(w) == without);
+    w->config.self = "node-1";
+    open_and_compare(w);
+}
+
+static void r15__a_log_that_is_gone_is_told_by_the_mark(void **state)
+{
+    world *w = *state;
+    fake_disk_remove(w->disk, SEGMENT_1);
+    fake_disk_remove(w->disk, SEGMENT_2);
+    world_check_damaged(w, "mark");
+}
+
+static void state__every_start_is_counted_and_the_storage_id_stays(void **state)
+{
+    world *w = *state;
+    const px_state before = w->state;
+    open_and_compare(w);
+    assert_int_equal(w->state.start_count, before.start_count + 1);
+    assert_true(w->state.storage_id == before.storage_id && before.storage_id != 0);
+    assert_string_equal(w->state.self, "node-1");
+}
+
+/* A first start, cut at each of its changes again and again, is at last a good one. */
+static void r18__a_first_start_may_lose_its_power_anywhere(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        for (uint32_t skip = 0; skip < 12; skip++) {
+            world *w = world_make(seed, SEGMENT_BYTES);
+            world_close(w);
+            fake_disk_wipe(w->disk);
+            for (int cut = 0; cut < 3; cut++) {
+                fake_disk_cut_power(w->disk, skip >> cut);
+                if (world_try_open(w) == PX_OK) world_close(w);
+                fake_disk_crash(w->disk, false);
+            }
+            world_open(w);
+            world_append(w, 1, 100);
+            world_settle(w);
+            world_free(w);
+        }
+    }
+}
+
+/* Any later start, cut at each of its changes, loses nothing. */
+static void r16__a_start_may_lose_its_power_anywhere(void **state)
+{
+    world *w = *state;
+    static const char *const names[2] = {"state-a", "state-b"};
+    for (uint32_t round = 0; round < 240; round++) {
+        world *clone = world_clone(w);
+        if (round % 4 == 1) fake_disk_flip(clone->disk, names[round / 4 % 2], 77, 1);
+        if (round % 4 == 2) fake_disk_remove(clone->disk, names[round / 4 % 2]);
+        if (round % 4 == 3) { /* a torn tail to be zeroed */
+            world_open(clone);
+            world_append(clone, 1, 5000);
+            world_flush(clone);
+            fake_disk_crash_torn(clone->disk, 4096, fake_disk_pending_bytes(clone->disk));
+            world_close(clone);
+            clone->model = clone->history[clone->stored];
+        }
+        fake_disk_cut_power(clone->disk, round / 8 % 6);
+        if (world_try_open(clone) == PX_OK) world_close(clone);
+        fake_disk_crash(clone->disk, false);
+        open_and_compare(clone);
+        world_free(clone);
+    }
+}
+
+static void r16__a_promise_survives_a_crash_between_its_copies(void **state)
+{
+    world *w = *state;
+    for (size_t torn = 0; torn <= 4096; torn += 128) {
+        for (int done = 0; done < 2; done++) {
+            world *clone = world_clone(w);
+            world_open(clone);
+            const px_ballot before = clone->model.promised;
+            world_promise(clone);
+            world_flush(clone);
+            if (done) assert_true(fake_disk_complete(clone->disk));
+            assert_int_equal(clone->stored, 0);
+            fake_disk_crash_torn(clone->disk, 0, torn);
+            world_close(clone);
+            const px_ballot after = clone->model.promised;
+            assert_int_equal(world_try_open(clone), PX_OK);
+            const px_ballot found = clone->restored.promised;
+            assert_true(px_ballot_equal(found, after) || (!done && px_ballot_equal(found, before)));
+            world_free(clone);
+        }
+    }
+}
+
+/* A state written at once while one is staged or under way is the one that is found, in both copies. */
+static void state__one_written_at_once_is_never_overtaken_by_an_older_one(void **state)
+{
+    world *w = *state;
+    for (unsigned done = 0; done < 4; done++) {
+        for (unsigned bad = 0; bad < 3; bad++) {
+            world *clone = world_clone(w);
+            world_open(clone);
+            world_promise(clone);
+            if (done) world_flush(clone);
+            for (unsigned i = 1; i < done; i++) assert_true(fake_disk_complete(clone->disk));
+            clone->state.roster_state = 2;
+            assert_int_equal(px_wal_write_state_now(clone->wal, &clone->state), PX_OK);
+            world_settle(clone);
+            assert_int_equal(clone->stored, 1);
+            world_append(clone, 1, 10);
+            world_settle(clone);
+            world_close(clone);
+            if (bad) fake_disk_flip(clone->disk, bad == 1 ? "state-a" : "state-b", 9, 1);
+            open_and_compare(clone);
+            assert_int_equal(clone->state.roster_state, 2);
+            world_free(clone);
+        }
+    }
+}
+
+/* Even where the power fails before the older one is written again. */
+static void state__one_written_at_once_is_durable_when_it_returns(void **state)
+{
+    world *w = *state;
+    for (unsigned done = 0; done < 3; done++) {
+        for (size_t torn = 0; torn <= 4096; torn += 256) {
+            world *clone = world_clone(w);
+            world_open(clone);
+            world_promise(clone);
+            world_flush(clone);
+            for (unsigned i = 0; i < done; i++) assert_true(fake_disk_complete(clone->disk));
+            clone->state.roster_state = 2;
+            assert_int_equal(px_wal_write_state_now(clone->wal, &clone->state), PX_OK);
+            if (fake_disk_pending(clone->disk))
+                fake_disk_crash_torn(clone->disk, 0, torn);
+            else
+                fake_disk_crash(clone->disk, false);
+            world_close(clone);
+            open_and_compare(clone);
+            assert_int_equal(clone->state.roster_state, 2);
+            world_free(clone);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        TEST(r16__one_bad_copy_is_mended_from_the_other),
+        TEST(r16__a_copy_that_cannot_be_read_is_a_bad_copy),
+        TEST(r16__two_bad_copies_beside_a_log_are_refused_and_nothing_changes),
+        TEST(r16__two_bad_copies_without_a_log_are_refused),
+        TEST(r18__the_folder_of_another_node_is_refused_and_nothing_changes),
+        TEST(r15__a_log_that_is_gone_is_told_by_the_mark),
+        TEST(state__every_start_is_counted_and_the_storage_id_stays),
+        TEST(r18__a_first_start_may_lose_its_power_anywhere),
+        TEST(r16__a_start_may_lose_its_power_anywhere),
+        TEST(r16__a_promise_survives_a_crash_between_its_copies),
+        TEST(state__one_written_at_once_is_never_overtaken_by_an_older_one),
+        TEST(state__one_written_at_once_is_durable_when_it_returns),
+    };
+    return cmocka_run_group_tests_name("state", tests, NULL, NULL);
+}
