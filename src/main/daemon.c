@@ -3,6 +3,8 @@
 #include "main/daemon.h"
 
 #include "local/local.h"
+#include "main/reload.h"
+#include "main/service.h"
 #include "node/node.h"
 #include "os/dgram.h"
 #include "os/disk.h"
@@ -17,16 +19,17 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-/* How long a clean stop waits for what was taken to be chosen, and for somebody to take leadership. */
-#define DRAIN_US 3000000u
+/* How long a clean stop waits for somebody to take leadership, and for what was taken to be chosen. */
 #define HAND_OVER_US 1000000u
+#define DRAIN_US 3000000u
 /* In the data folder. */
 #define SECRET_NAME "secret"
 #define SECRET_BYTES 32u
 
-typedef enum { STEP_RUNNING, STEP_DRAINING, STEP_HANDING_OVER, STEP_STOPPED } px_stop_step;
+typedef enum { STEP_RUNNING, STEP_HANDING_OVER, STEP_DRAINING, STEP_STOPPED } px_stop_step;
 
 typedef struct {
+    const char *config_path;
     const px_config *config;
     px_stderr_log *log;
     px_loop *loop;
@@ -43,6 +46,7 @@ typedef struct {
     px_stop_step step;
     uint64_t step_until_us;
     bool is_local_closed;
+    bool is_ready; /* and the service manager knows it */
     px_timer stop_timer;
 } px_daemon;
 
@@ -64,21 +68,31 @@ static int fail(px_daemon *daemon, const char *where, const char *what)
 
 /* ---- stopping ---- */
 
-/* A clean stop goes step by step: local drains, then leadership is handed over, then the loop ends; each step
- * has its time. */
+static void enter_step(px_daemon *daemon, px_stop_step step, uint64_t time_us)
+{
+    daemon->step = step;
+    daemon->step_until_us = daemon->clock->now_us(daemon->clock) + time_us;
+    px_timers_start(daemon->clock->timers, &daemon->stop_timer, daemon->step_until_us);
+}
+
+static void on_local_stopped(void *context)
+{
+    px_daemon *daemon = context;
+    daemon->is_local_closed = true;
+}
+
+/* A clean stop goes step by step: leadership is handed over while everything still runs, then local drains,
+ * then the loop ends; each step has its time. */
 static void go_on_stopping(px_daemon *daemon)
 {
-    const uint64_t now_us = daemon->clock->now_us(daemon->clock);
-    const bool is_late = now_us >= daemon->step_until_us;
-    if (daemon->step == STEP_DRAINING &&
-        (is_late || (daemon->is_local_closed && px_node_is_drained(daemon->node)))) {
-        daemon->step = STEP_HANDING_OVER;
-        daemon->step_until_us = now_us + HAND_OVER_US;
-        px_node_hand_over(daemon->node, PX_MEMBERS_MAX);
-        px_timers_start(daemon->clock->timers, &daemon->stop_timer, daemon->step_until_us);
-        return;
-    }
+    bool is_late = daemon->clock->now_us(daemon->clock) >= daemon->step_until_us;
     if (daemon->step == STEP_HANDING_OVER && (is_late || px_node_is_handed_over(daemon->node))) {
+        is_late = false;
+        enter_step(daemon, STEP_DRAINING, DRAIN_US);
+        px_local_stop(daemon->local, daemon, on_local_stopped);
+    }
+    const bool is_drained = daemon->is_local_closed && px_node_is_drained(daemon->node);
+    if (daemon->step == STEP_DRAINING && (is_late || is_drained)) {
         daemon->step = STEP_STOPPED;
         px_loop_stop(daemon->loop);
     }
@@ -89,30 +103,26 @@ static void on_stop_timer(px_timer *timer)
     go_on_stopping((px_daemon *)(void *)((char *)timer - offsetof(px_daemon, stop_timer)));
 }
 
-static void on_local_stopped(void *context)
+static void begin_stop(px_daemon *daemon, int number)
 {
-    px_daemon *daemon = context;
-    daemon->is_local_closed = true;
+    px_log_event(&daemon->log->log, PX_LOG_INFO, "stopping: signal %d", number);
+    px_service_tell(PX_SERVICE_STOPPING);
+    enter_step(daemon, STEP_HANDING_OVER, HAND_OVER_US);
+    px_node_hand_over(daemon->node, PX_MEMBERS_MAX);
 }
 
 static void on_signal(void *context, int number)
 {
     px_daemon *daemon = context;
     if (number == SIGHUP) {
-        px_log_event(&daemon->log->log, PX_LOG_INFO, "SIGHUP: certificates are read again");
-        if (px_quic_reload(daemon->net))
-            px_log_event(&daemon->log->log, PX_LOG_ERROR, "SIGHUP: the old certificates stay");
-        return;
-    }
-    if (daemon->step != STEP_RUNNING) { /* the second one: at once */
+        px_service_tell(PX_SERVICE_RELOADING);
+        px_reload(daemon->config_path, daemon->config, daemon->net, daemon->log);
+        if (daemon->is_ready) px_service_tell(PX_SERVICE_READY);
+    } else if (daemon->step == STEP_RUNNING) {
+        begin_stop(daemon, number);
+    } else { /* the second one: at once */
         px_loop_stop(daemon->loop);
-        return;
     }
-    px_log_event(&daemon->log->log, PX_LOG_INFO, "stopping: signal %d", number);
-    daemon->step = STEP_DRAINING;
-    daemon->step_until_us = daemon->clock->now_us(daemon->clock) + DRAIN_US;
-    px_timers_start(daemon->clock->timers, &daemon->stop_timer, daemon->step_until_us);
-    px_local_stop(daemon->local, daemon, on_local_stopped);
 }
 
 /* ---- one turn ---- */
@@ -123,6 +133,10 @@ static void on_turn(void *context)
     if (!daemon->node || !daemon->net) return;
     px_node_turn(daemon->node);
     px_quic_flush(daemon->net);
+    if (!daemon->is_ready && px_node_is_ready(daemon->node)) {
+        daemon->is_ready = true;
+        px_service_tell(PX_SERVICE_READY);
+    }
     if (daemon->step != STEP_RUNNING && daemon->step != STEP_STOPPED) go_on_stopping(daemon);
 }
 
@@ -131,6 +145,7 @@ static void on_turn(void *context)
 static int open_loop(px_daemon *daemon)
 {
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGCHLD, SIG_IGN); /* as process 1, orphans that end are gone without being waited for */
     if (px_loop_open(&daemon->loop)) return fail(daemon, "loop", "the event loop cannot be made");
     daemon->clock = px_loop_clock(daemon->loop);
     if (px_signals_open(daemon->loop, daemon, on_signal, &daemon->signals))
@@ -194,7 +209,7 @@ static int open_node(px_daemon *daemon, const px_node_config *node_config)
     return PX_EXIT_CLEAN;
 }
 
-/* The key of stateless resets: the same after each restart, another on each node, known to nobody else. [Q21] */
+/* The key of stateless resets: the same after each restart, another on each node, and a secret. [Q21] */
 static int read_secret(px_daemon *daemon, uint8_t secret[SECRET_BYTES])
 {
     px_disk *disk = daemon->disk;
@@ -306,9 +321,9 @@ static void close_all(px_daemon *daemon)
     free(daemon->local_pipes);
 }
 
-int px_daemon_run(const px_config *config, px_stderr_log *log)
+int px_daemon_run(const char *path, const px_config *config, px_stderr_log *log)
 {
-    px_daemon daemon = {.config = config, .log = log};
+    px_daemon daemon = {.config_path = path, .config = config, .log = log};
     px_log_event(&log->log, PX_LOG_INFO, "starting: px %s, node %s at %s", PX_VERSION, config->id,
                  config->addr.text);
     int status = open_all(&daemon);

@@ -15,7 +15,8 @@
 #define PX_EXIT_FAILED 1
 #define PX_EXIT_USAGE 2
 
-/* Runs the node until SIGTERM or SIGINT, or until it cannot go on. Returns the exit status. */
-int px_daemon_run(const px_config *config, px_stderr_log *log);
+/* Runs the node until SIGTERM or SIGINT, or until it cannot go on. `path` is the file of the configuration,
+ * read again at a SIGHUP. Returns the exit status. */
+int px_daemon_run(const char *path, const px_config *config, px_stderr_log *log);
 
 #endif

@@ -7,8 +7,10 @@
 #include "main/daemon.h"
 #include "main/stderr_log.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char usage[] =
     "usage: px CONFIG            run one node in the foreground; CONFIG is its JSON file\n"
@@ -41,8 +43,19 @@ static void print_checked(const char *path, const px_config *config)
     (void)printf("%s: ok\n", path);
 }
 
+/* Where a standard descriptor is closed, the next file that is opened would take its place, and log lines
+ * would go into it. */
+static void fill_descriptors(void)
+{
+    int fd;
+    do fd = open("/dev/null", O_RDWR);
+    while (fd >= STDIN_FILENO && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO) (void)close(fd);
+}
+
 int main(int count, char **words)
 {
+    fill_descriptors();
     if (count == 2 && strcmp(words[1], "--help") == 0) return fputs(usage, stdout) < 0 ? 1 : 0;
     if (count == 2 && strcmp(words[1], "--version") == 0) return printf("px %s\n", PX_VERSION) < 0 ? 1 : 0;
     const bool is_check = count == 3 && strcmp(words[1], "--check") == 0;
@@ -62,7 +75,7 @@ int main(int count, char **words)
     } else {
         px_stderr_log log;
         px_stderr_log_init(&log, config.log_level, config.log_json);
-        status = px_daemon_run(&config, &log);
+        status = px_daemon_run(path, &config, &log);
     }
     px_config_free(&config);
     return status;

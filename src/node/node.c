@@ -217,6 +217,11 @@ bool px_node_is_handed_over(const px_node *node)
     return node->view.role != PX_ROLE_LEADER || node->member_count == 1;
 }
 
+bool px_node_is_ready(const px_node *node)
+{
+    return node->was_ready;
+}
+
 void px_node_check(const px_node *node)
 {
     px_core_check(node->core);

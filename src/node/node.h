@@ -70,6 +70,9 @@ bool px_node_is_drained(const px_node *node);
 /* Has this node given up leading, or was it never? */
 bool px_node_is_handed_over(const px_node *node);
 
+/* Has it said `ready`: did it ever know a leader? */
+bool px_node_is_ready(const px_node *node);
+
 /* Every invariant of core and shell, or px_assert: after each event in tests. */
 void px_node_check(const px_node *node);
 
