@@ -3,9 +3,9 @@
  * Meaning    Durable writes go to one thread, through a descriptor with O_DIRECT | O_DSYNC where the file
  *            system has it, else O_DSYNC: when such a write returns, its
  *            bytes are on stable storage. Reads, hints and small files go through an ordinary descriptor, on
- *            the loop's thread. A second
- *            thread writes zeros ahead of the log, since a synced write into written space needs no change of
- *            the file system's own records.
+ *            the loop's thread. A second thread writes zeros ahead of the log, since a synced write into
+ *            written space needs no change of the file system's own records. A new file gets its name only
+ *            when it is whole.
  * Holds      The filler never writes where a durable write has been handed over.
  * Source     protocol.md §5, [R17]. */
 // SPDX-License-Identifier: Apache-2.0
@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -26,9 +27,15 @@
 #include <uv.h>
 
 #define FILL_CHUNK_BYTES (256u << 10)
+#define FILE_NAME_BYTES 64u
+/* A file that is being made has this behind its name. */
+#define NEW_SUFFIX ".new"
 
 struct px_disk_file {
-    int plain, synced;
+    char name[FILE_NAME_BYTES];
+    int plain;
+    int synced;       /* -1 before the first durable write: most segments are only read */
+    uint32_t pending; /* durable writes handed over and not yet carried out */
     uint64_t claimed; /* durable writes have been handed over below this offset */
     /* Zeros or writes stand below this offset. UINT64_MAX until the first write here: what an opened file
      * holds
@@ -44,7 +51,7 @@ typedef struct {
     uv_async_t async;
     pthread_t writer, filler;
     pthread_mutex_t mutex;
-    pthread_cond_t has_work, has_fill, fill_done;
+    pthread_cond_t has_work, has_fill, fill_done, write_done;
     px_disk_write *queue, **queue_end; /* to be written */
     px_disk_write *done, **done_end;   /* to be told */
     px_disk_file *files;
@@ -103,7 +110,29 @@ static px_err read_whole(int fd, uint8_t *space, size_t size_bytes, uint64_t off
     return PX_OK;
 }
 
+static int sync_file(int fd)
+{
+    int result;
+    do result = fsync(fd);
+    while (result && errno == EINTR);
+    return result;
+}
+
 /* ---- the writer's thread ---- */
+
+/* Some file systems take O_DIRECT when a file is opened, and refuse writes of this alignment then. */
+static px_err write_durably(int fd, const uint8_t *data, size_t size_bytes, uint64_t offset)
+{
+    const int flags = fcntl(fd, F_GETFL);
+    if (fd < 0 || flags < 0) return PX_ERR_IO;
+    const ssize_t written = pwrite(fd, data, size_bytes, (off_t)offset);
+    if (written == (ssize_t)size_bytes) return PX_OK;
+    if (written < 0 && errno == EINVAL && flags & O_DIRECT && fcntl(fd, F_SETFL, flags & ~O_DIRECT) == 0)
+        return write_whole(fd, data, size_bytes, offset);
+    if (written < 0 && errno != EINTR) return err_of(errno);
+    const size_t done = written > 0 ? (size_t)written : 0;
+    return write_whole(fd, data + done, size_bytes - done, offset + done);
+}
 
 static void *run_writer(void *context)
 {
@@ -118,13 +147,15 @@ static void *run_writer(void *context)
         if (!disk->queue) disk->queue_end = &disk->queue;
         (void)pthread_mutex_unlock(&disk->mutex);
         const uint64_t started_us = now_us();
-        const px_err err = write_whole(write->file->synced, write->data, write->size_bytes, write->offset);
+        const px_err err = write_durably(write->file->synced, write->data, write->size_bytes, write->offset);
         write->sync_us = now_us() - started_us;
         write->err = err;
         (void)pthread_mutex_lock(&disk->mutex);
         write->next = NULL;
         *disk->done_end = write;
         disk->done_end = &write->next;
+        write->file->pending--;
+        (void)pthread_cond_broadcast(&disk->write_done);
         (void)uv_async_send(&disk->async);
     }
     (void)pthread_mutex_unlock(&disk->mutex);
@@ -145,6 +176,12 @@ static void on_async(uv_async_t *async)
     }
 }
 
+static int open_synced(const os_disk *disk, const char *name)
+{
+    const int fd = openat(disk->folder, name, O_WRONLY | O_DIRECT | O_DSYNC | O_CLOEXEC);
+    return fd >= 0 ? fd : openat(disk->folder, name, O_WRONLY | O_DSYNC | O_CLOEXEC);
+}
+
 static void do_write(px_disk *base, px_disk_write *write)
 {
     os_disk *disk = (os_disk *)base;
@@ -152,6 +189,8 @@ static void do_write(px_disk *base, px_disk_write *write)
     (void)pthread_mutex_lock(&disk->mutex);
     const uint64_t end = write->offset + write->size_bytes;
     px_disk_file *file = write->file;
+    file->pending++;
+    if (file->synced < 0) file->synced = open_synced(disk, file->name); /* where it fails, the write does */
     if (file->filled == UINT64_MAX) file->filled = end;
     if (end > file->claimed) file->claimed = end;
     *disk->queue_end = write;
@@ -166,7 +205,7 @@ static void do_write(px_disk *base, px_disk_write *write)
 static px_disk_file *find_unfilled(os_disk *disk)
 {
     for (px_disk_file *file = disk->files; file; file = file->next) {
-        if (file->filled == UINT64_MAX) continue;
+        if (file->filled == UINT64_MAX || file->synced < 0) continue;
         if (file->filled < file->claimed) file->filled = file->claimed;
         if (file->filled < file->wanted) return file;
     }
@@ -188,7 +227,7 @@ static void *run_filler(void *context)
         const size_t size_bytes = left < FILL_CHUNK_BYTES ? (size_t)left : FILL_CHUNK_BYTES;
         disk->filling = file;
         (void)pthread_mutex_unlock(&disk->mutex);
-        const px_err err = write_whole(file->synced, disk->zeros, size_bytes, offset);
+        const px_err err = write_durably(file->synced, disk->zeros, size_bytes, offset);
         (void)pthread_mutex_lock(&disk->mutex);
         disk->filling = NULL;
         file->filled = offset + size_bytes;
@@ -212,24 +251,16 @@ static void do_prepare(px_disk *base, px_disk_file *file, uint64_t upto)
 
 /* ---- files ---- */
 
-static int open_synced(const os_disk *disk, const char *name)
-{
-    const int fd = openat(disk->folder, name, O_WRONLY | O_DIRECT | O_DSYNC | O_CLOEXEC);
-    return fd >= 0 ? fd : openat(disk->folder, name, O_WRONLY | O_DSYNC | O_CLOEXEC);
-}
-
 static px_err adopt(os_disk *disk, const char *name, int plain, px_disk_file **opened)
 {
-    const int synced = open_synced(disk, name);
-    px_disk_file *file = synced >= 0 ? calloc(1, sizeof *file) : NULL;
+    px_disk_file *file = strlen(name) < FILE_NAME_BYTES ? calloc(1, sizeof *file) : NULL;
     if (!file) {
-        const int number = errno;
         (void)close(plain);
-        if (synced >= 0) (void)close(synced);
-        return err_of(number);
+        return PX_ERR_IO;
     }
+    strcpy(file->name, name);
     file->plain = plain;
-    file->synced = synced;
+    file->synced = -1;
     file->filled = UINT64_MAX;
     (void)pthread_mutex_lock(&disk->mutex);
     file->next = disk->files;
@@ -246,34 +277,67 @@ static px_err do_open(px_disk *base, const char *name, px_disk_file **file)
     return plain < 0 ? err_of(errno) : adopt(disk, name, plain, file);
 }
 
-/* A file that could not be made whole is taken away again. */
+/* Reserves the file's space; 0, or what is wrong. */
+static int reserve(int fd, uint64_t size_bytes)
+{
+    int number;
+    do number = posix_fallocate(fd, 0, (off_t)size_bytes);
+    while (number == EINTR);
+    if (!number && sync_file(fd)) number = errno;
+    return number;
+}
+
+/* The file gets its name only when its space is there, so that a crash leaves it whole or not at all. */
 static px_err do_create(px_disk *base, const char *name, uint64_t size_bytes, px_disk_file **file)
 {
     os_disk *disk = (os_disk *)base;
-    const int plain = openat(disk->folder, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    char made[FILE_NAME_BYTES + sizeof NEW_SUFFIX];
+    if (snprintf(made, sizeof made, "%s" NEW_SUFFIX, name) >= (int)sizeof made) return PX_ERR_IO;
+    if (faccessat(disk->folder, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) return PX_ERR_EXISTS;
+    const int plain = openat(disk->folder, made, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (plain < 0) return err_of(errno);
-    int number = posix_fallocate(plain, 0, (off_t)size_bytes);
-    if (!number && fsync(plain)) number = errno;
-    if (!number && fsync(disk->folder)) number = errno;
+    int number = reserve(plain, size_bytes);
+    if (!number && renameat(disk->folder, made, disk->folder, name)) number = errno;
     if (number) {
         (void)close(plain);
-        (void)unlinkat(disk->folder, name, 0);
+        (void)unlinkat(disk->folder, made, 0);
         return err_of(number);
+    }
+    if (sync_file(disk->folder)) {
+        number = errno;
+        (void)close(plain);
+        return number == ENOSPC ? PX_ERR_IO : err_of(number); /* the name may be there: no simple "full" */
     }
     return adopt(disk, name, plain, file);
 }
 
+/* Writes of a file that nobody will hear of any more. */
+static void forget_done(os_disk *disk, const px_disk_file *file)
+{
+    px_disk_write **at = &disk->done;
+    while (*at) {
+        if ((*at)->file == file)
+            *at = (*at)->next;
+        else
+            at = &(*at)->next;
+    }
+    disk->done_end = at;
+}
+
+/* What was handed over is carried out before the file goes, and not told: then its memory is its owner's. */
 static void do_close(px_disk *base, px_disk_file *file)
 {
     os_disk *disk = (os_disk *)base;
     (void)pthread_mutex_lock(&disk->mutex);
+    while (file->pending) (void)pthread_cond_wait(&disk->write_done, &disk->mutex);
     while (disk->filling == file) (void)pthread_cond_wait(&disk->fill_done, &disk->mutex);
+    forget_done(disk, file);
     px_disk_file **at = &disk->files;
     while (*at != file) at = &(*at)->next;
     *at = file->next;
     (void)pthread_mutex_unlock(&disk->mutex);
     (void)close(file->plain);
-    (void)close(file->synced);
+    if (file->synced >= 0) (void)close(file->synced);
     free(file);
 }
 
@@ -281,8 +345,13 @@ static px_err do_read(px_disk *base, px_disk_file *file, uint64_t offset, uint8_
                       bool fresh, size_t *read_bytes)
 {
     (void)base;
-    /* What a failed sync left in the page cache is not what the device holds. [R17] */
-    if (fresh) (void)posix_fadvise(file->plain, (off_t)offset, (off_t)size_bytes, POSIX_FADV_DONTNEED);
+    /* What a failed sync left in the page cache is not what the device holds. Only whole pages go. [R17] */
+    if (fresh) {
+        const uint64_t begin = offset / PX_DISK_BLOCK_BYTES * PX_DISK_BLOCK_BYTES;
+        const uint64_t blocks = (offset + size_bytes - begin) / PX_DISK_BLOCK_BYTES + 1;
+        (void)posix_fadvise(file->plain, (off_t)begin, (off_t)(blocks * PX_DISK_BLOCK_BYTES),
+                            POSIX_FADV_DONTNEED);
+    }
     return read_whole(file->plain, space, size_bytes, offset, read_bytes);
 }
 
@@ -299,13 +368,16 @@ static px_err do_write_now(px_disk *base, px_disk_file *file, uint64_t offset, c
     (void)base;
     const px_err err = write_whole(file->plain, data, size_bytes, offset);
     if (err) return err;
-    return fdatasync(file->plain) ? err_of(errno) : PX_OK;
+    int result;
+    do result = fdatasync(file->plain);
+    while (result && errno == EINTR);
+    return result ? err_of(errno) : PX_OK;
 }
 
 static px_err do_rename(px_disk *base, const char *from, const char *to)
 {
     os_disk *disk = (os_disk *)base;
-    if (renameat(disk->folder, from, disk->folder, to) || fsync(disk->folder)) return err_of(errno);
+    if (renameat(disk->folder, from, disk->folder, to) || sync_file(disk->folder)) return err_of(errno);
     return PX_OK;
 }
 
@@ -354,11 +426,33 @@ static const px_disk calls = {
     .free_bytes = do_free_bytes,
 };
 
+/* The folder's own name must be as durable as what it will hold. Who may not read the folder above cannot sync
+ * it; then whoever made this one has to. */
+static px_err sync_parent(const os_disk *disk)
+{
+    const int parent = openat(disk->folder, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (parent < 0) return errno == EACCES ? PX_OK : err_of(errno);
+    const int failed = sync_file(parent) ? errno : 0;
+    (void)close(parent);
+    return failed && failed != EINVAL ? err_of(failed) : PX_OK;
+}
+
+/* Each segment has a descriptor: a long log needs more than the usual soft limit. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit)) return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static px_err lock_folder(os_disk *disk, const char *folder)
 {
     if (mkdir(folder, 0700) && errno != EEXIST) return err_of(errno);
     disk->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (disk->folder < 0) return err_of(errno);
+    const px_err err = sync_parent(disk);
+    if (err) return err;
     disk->lock = openat(disk->folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (disk->lock < 0) return err_of(errno);
     if (flock(disk->lock, LOCK_EX | LOCK_NB)) return errno == EWOULDBLOCK ? PX_ERR_BUSY : err_of(errno);
@@ -379,12 +473,14 @@ px_err px_os_disk_open(struct uv_loop_s *loop, const char *folder, px_disk **ope
         return err ? err : PX_ERR_IO;
     }
     memset(disk->zeros, 0, FILL_CHUNK_BYTES);
+    raise_file_limit();
     disk->queue_end = &disk->queue;
     disk->done_end = &disk->done;
     (void)pthread_mutex_init(&disk->mutex, NULL);
     (void)pthread_cond_init(&disk->has_work, NULL);
     (void)pthread_cond_init(&disk->has_fill, NULL);
     (void)pthread_cond_init(&disk->fill_done, NULL);
+    (void)pthread_cond_init(&disk->write_done, NULL);
     (void)uv_async_init(loop, &disk->async, on_async);
     disk->async.data = disk;
     if (pthread_create(&disk->writer, NULL, run_writer, disk) ||

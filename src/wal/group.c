@@ -19,8 +19,10 @@
 #define GROUP_BYTES_LEAST 65536u
 /* Space of a group is kept for the next one up to this size. */
 #define SPARE_BYTES_MAX (4u << 20)
-/* Zeros are wanted this far ahead of the writes. */
-#define PREPARE_BYTES (4u << 20)
+/* Zeros are wanted ahead of small groups only, in steps of this: written space saves the file system's own
+ * records a write, but the zeros cost as much as a large group itself (docs/adr/0008). */
+#define PREPARE_STEP_BYTES (1u << 20)
+#define PREPARED_GROUP_BYTES_MAX (16u << 10)
 /* A group is at most this part of a segment, unless one record is larger: what is left empty at the end of a
  * segment is never more. */
 #define GROUPS_PER_SEGMENT 8u
@@ -214,7 +216,8 @@ static bool place_group(px_wal *wal, px_job *job)
         wal->record_crc = px_record_put_seal(job->space + note->at, seal);
         px_segments_note(wal, at, note);
     }
-    uint64_t upto = wal->next.offset + PREPARE_BYTES;
+    if (size_bytes > PREPARED_GROUP_BYTES_MAX) return true;
+    uint64_t upto = (wal->next.offset / PREPARE_STEP_BYTES + 2) * PREPARE_STEP_BYTES;
     if (upto > segment->size_bytes) upto = segment->size_bytes;
     wal->disk->prepare(wal->disk, segment->file, upto);
     return true;

@@ -97,6 +97,23 @@ static void r17__an_idle_full_disk_heals_when_space_comes_back(void **state)
     assert_false(w->is_full);
 }
 
+static void r17__a_disk_heals_that_has_got_space_in_the_middle_of_a_wait(void **state)
+{
+    world *w = *state;
+    fill_until_full(w);
+    while (w->stored == w->staged) {
+        world_append(w, 1, 3500);
+        world_settle(w);
+    }
+    fake_disk_set_free(w->disk, SEGMENT_BYTES); /* for what waits, and not for one in reserve */
+    for (int turn = 0; turn < TURNS; turn++) world_settle(w);
+    assert_int_equal(w->stored, w->staged);
+    assert_true(w->is_full);
+    fake_disk_set_free(w->disk, SEGMENT_BYTES);
+    for (int turn = 0; turn < TURNS; turn++) world_flush(w);
+    assert_false(w->is_full);
+}
+
 static void r17__a_start_on_a_full_disk_is_told_and_votes(void **state)
 {
     world *w = *state;
@@ -188,6 +205,7 @@ int main(void)
         TEST(r17__what_finds_no_space_waits_and_the_process_lives),
         TEST(r17__a_full_disk_heals_when_space_comes_back),
         TEST(r17__an_idle_full_disk_heals_when_space_comes_back),
+        TEST(r17__a_disk_heals_that_has_got_space_in_the_middle_of_a_wait),
         TEST(r17__a_start_on_a_full_disk_is_told_and_votes),
         TEST(r17__a_failed_write_is_told_once_and_nothing_afterwards),
         TEST(r17__a_failed_write_of_the_small_state_is_told_too),

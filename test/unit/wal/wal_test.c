@@ -122,9 +122,8 @@ static void wal__a_cut_then_an_append_reads_only_the_new_entries(void **state)
     reopen_and_compare(w);
 }
 
-static void wal__after_many_cuts_old_and_new_slots_are_right(void **state)
+static void cut_often(world *w)
 {
-    world *w = *state;
     for (uint32_t i = 0; i < 200; i++) {
         world_append(w, 3, 20 + i);
         if (i % 3 == 1) world_cut(w, w->model.length - 1 - i % 4, i % 3, 30);
@@ -136,6 +135,36 @@ static void wal__after_many_cuts_old_and_new_slots_are_right(void **state)
     world_settle(w);
     world_check_read(w);
     reopen_and_compare(w);
+}
+
+static void wal__after_many_cuts_old_and_new_slots_are_right(void **state)
+{
+    cut_often(*state);
+}
+
+/* In a large segment marks are thinned; those of cuts must stay. */
+static void wal__after_many_cuts_in_one_segment_slots_are_right(void **state)
+{
+    (void)state;
+    world *w = world_make(1, 4u << 20);
+    cut_often(w);
+    world_free(w);
+}
+
+/* A cut early in a segment, then so many records that its mark's neighbours are thinned away. */
+static void wal__a_cut_is_found_behind_many_later_records(void **state)
+{
+    (void)state;
+    for (uint32_t before = 1; before < 8; before++) {
+        world *w = world_make(1, 4u << 20);
+        for (uint32_t i = 0; i < before + 2; i++) world_append(w, 1, 20);
+        world_settle(w);
+        world_cut(w, before, 1, 30);
+        for (uint32_t i = 0; i < 70; i++) world_append(w, 1, 10);
+        world_settle(w);
+        world_check_read(w);
+        world_free(w);
+    }
 }
 
 static void wal__a_cut_that_is_staged_already_hides_what_it_cuts(void **state)
@@ -198,6 +227,8 @@ int main(void)
         TEST(wal__what_is_not_durable_is_not_read),
         TEST(wal__a_cut_then_an_append_reads_only_the_new_entries),
         TEST(wal__after_many_cuts_old_and_new_slots_are_right),
+        TEST(wal__after_many_cuts_in_one_segment_slots_are_right),
+        TEST(wal__a_cut_is_found_behind_many_later_records),
         TEST(wal__a_cut_that_is_staged_already_hides_what_it_cuts),
         TEST(wal__a_record_larger_than_a_segment_gets_one_of_its_own),
         TEST(wal__a_large_record_survives_without_the_mark),
