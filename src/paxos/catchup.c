@@ -169,9 +169,7 @@ void px_catchup_on_fetch(px_core *core, uint32_t from, const px_message *message
         answer_candidate(core, from, message);
         return;
     }
-    /* Only a voter answers heartbeats; who does not gets what is chosen, nothing else. [R19] */
-    const bool is_voter = px_election_is_heard(core, from) || PX_MUTANT("r19_non_voter_is_synchronised");
-    if (is_voter && px_proposer_tend(core, from, true)) return;
+    if (px_proposer_tend(core, from, true)) return;
     send_piece(core, from, message->state.chosen);
 }
 

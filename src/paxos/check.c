@@ -94,6 +94,7 @@ void px_check_state(px_core *core, uint32_t from, const px_node_state *state)
     if (!slot || px_hash_equal(slot->chain, state->chosen_chain) || PX_MUTANT("p7_divergence_is_ignored"))
         return;
     core->peers[from].differs = true;
+    core->peers[from].is_streaming = false;
     core->differs_slot = state->chosen;
     if (!has_majority_against(core) || core->is_diverged) return;
     px_election_enter(core, PX_PHASE_FOLLOWER);
@@ -130,6 +131,7 @@ static void check_tickets(const px_core *core)
         const px_outstanding *item = &tickets->items[n % PX_TICKETS_MAX];
         px_assert(!px_ballot_less(item->durable.promised, promised));
         px_assert(!px_ballot_less(item->durable.accepted, accepted));
+        px_assert(!px_ballot_less(item->durable.promised, item->durable.accepted));
         promised = item->durable.promised;
         accepted = item->durable.accepted;
         size_bytes += item->size_bytes;

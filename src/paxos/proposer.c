@@ -117,11 +117,19 @@ static bool is_due(const px_core *core, const px_peer *peer, bool is_asked)
     return core->round - peer->sync_round >= peer->sync_wait;
 }
 
+/* Only voters answer heartbeats and promise; others get what is chosen, nothing else. [R19] */
+static bool is_voter(const px_core *core, uint32_t member)
+{
+    const bool has_answered = px_election_is_heard(core, member) || core->peers[member].has_promised;
+    return has_answered || PX_MUTANT("r19_non_voter_is_synchronised");
+}
+
 bool px_proposer_tend(px_core *core, uint32_t member, bool is_asked)
 {
     px_peer *peer = &core->peers[member];
     const px_node_state *state = &peer->state;
     if (core->phase != PX_PHASE_LEADING || !peer->has_state || peer->differs) return false;
+    if (!is_voter(core, member)) return false;
     if (px_ballot_less(core->ballot, state->promised)) return false;
     uint64_t after = state->chosen;
     if (px_ballot_equal(state->accepted, core->ballot)) {

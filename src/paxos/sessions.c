@@ -469,6 +469,7 @@ void px_sessions_check(const px_sessions *sessions, uint64_t chosen, uint64_t ta
     for (uint32_t row = 0; row < sessions->rows_used; row++) {
         const px_session_row *item = &sessions->rows[row];
         if (!item->holder) continue;
+        px_assert(find_holder(sessions, item->holder) == row);
         px_assert(item->next_chosen <= item->next && item->next_chosen >= 1);
         px_assert(item->holder <= taken && item->fenced_slot <= taken && item->dropped_slot <= taken);
         px_assert(item->dropped_slot == 0 || item->dropped_slot > chosen);

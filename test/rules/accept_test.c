@@ -214,6 +214,31 @@ static void r5__nothing_at_or_below_chosen_is_cut(void **state)
     bench_close(bench);
 }
 
+static void r9__a_synchronisation_larger_than_the_window_is_a_violation(void **state)
+{
+    (void)state;
+    static px_bench_log log;
+    px_bench *bench = open_follower(&log);
+    bench_log_extend(&log, 2 + PX_WINDOW_SLOTS, 'a');
+    px_message message = bench_sync_of(&log, ballot_of(3, 1), 4, 2);
+    bench_give(bench, 1, &message); /* a window behind what is chosen: just fits */
+    assert_int_equal(bench->view.state.taken, 2 + PX_WINDOW_SLOTS);
+    assert_int_equal(bench->view.violations, 0);
+    bench_log_extend(&log, 3 + PX_WINDOW_SLOTS, 'a');
+    message = bench_accept_of(&log, ballot_of(3, 1), 3 + PX_WINDOW_SLOTS, 2);
+    bench_give(bench, 1, &message);
+    assert_int_equal(bench->view.violations, 1);
+    message = bench_sync_of(&log, ballot_of(3, 1), 4, 2);
+    bench_give(bench, 1, &message);
+    assert_int_equal(bench->view.violations, 2);
+    message = bench_sync_of(&log, ballot_of(4, 2), 4, 2);
+    bench_give(bench, 2, &message);
+    assert_int_equal(bench->view.violations, 3);
+    assert_true(px_ballot_equal(bench->view.state.promised, ballot_of(3, 1)));
+    assert_int_equal(bench->view.state.taken, 2 + PX_WINDOW_SLOTS);
+    bench_close(bench);
+}
+
 /* ---- R6 ---- */
 
 static bool a_slot_below_the_promise_is_refused(void)
@@ -379,6 +404,7 @@ int main(void)
         cmocka_unit_test(r5__one_ballot_with_two_values_for_a_slot_is_a_violation),
         cmocka_unit_test(r5__a_synchronisation_that_starts_behind_the_end_is_answered_with_the_chosen_slot),
         cmocka_unit_test(r5__nothing_at_or_below_chosen_is_cut),
+        cmocka_unit_test(r9__a_synchronisation_larger_than_the_window_is_a_violation),
         cmocka_unit_test(r6__a_slot_of_a_ballot_below_the_promise_is_refused),
         cmocka_unit_test(r6__a_log_of_a_lower_ballot_asks_to_be_synchronised_first),
         cmocka_unit_test(r6__a_gap_asks_to_be_synchronised_once_a_round),

@@ -428,6 +428,79 @@ static void r4__a_leader_does_not_count_itself_before_its_adoption_is_durable(vo
     bench_close(bench);
 }
 
+/* A candidate that fetches the log of member 2, which has slots 1 to `length` in ballot (3, 2). */
+static px_bench *open_adopting(px_bench_log *own, px_bench_log *better, uint64_t length)
+{
+    px_bench *bench = open_follower(own);
+    const px_ballot ballot = campaign(bench);
+    bench_log_extend(better, length, 'b');
+    const px_message promise = promise_of(ballot, better, ballot_of(3, 2));
+    bench_give(bench, 2, &promise);
+    return bench;
+}
+
+static px_message tail_of(const px_bench *bench, const px_bench_log *log, uint64_t after, uint64_t chosen)
+{
+    const px_ballot ballot = bench->view.state.promised;
+    return (px_message){
+        .kind = PX_MESSAGE_TAIL,
+        .ballot = ballot,
+        .state = bench_state(log, ballot, ballot_of(3, 2), chosen),
+        .log = bench_part(log, after, log->length),
+    };
+}
+
+static void r4__a_tail_that_cannot_be_true_is_a_violation(void **state)
+{
+    (void)state;
+    static px_bench_log own, better;
+    px_bench *bench = open_adopting(&own, &better, 3);
+    px_message tail = tail_of(bench, &better, 0, 0);
+    better.entries[1].slot = 9;
+    bench_give(bench, 2, &tail);
+    assert_int_equal(bench->view.violations, 1);
+    better.entries[1].slot = 2;
+    for (uint32_t i = 0; i < 3; i++) better.entries[i].index_first += 7;
+    bench_give(bench, 2, &tail);
+    assert_int_equal(bench->view.violations, 2);
+    for (uint32_t i = 0; i < 3; i++) better.entries[i].index_first -= 7;
+    bench_give(bench, 1, &tail); /* of somebody else than was asked */
+    assert_int_equal(bench->view.role, PX_ROLE_CANDIDATE);
+    bench_give(bench, 2, &tail);
+    assert_int_equal(bench->view.role, PX_ROLE_LEADER);
+    assert_int_equal(bench->view.state.taken, 3);
+    bench_close(bench);
+}
+
+static void r4__a_tail_unlike_what_is_chosen_here_ends_the_campaign(void **state)
+{
+    (void)state;
+    static px_bench_log own, better, chosen;
+    px_bench *bench = open_adopting(&own, &better, 3);
+    bench_log_extend(&chosen, 2, 'c'); /* meanwhile others chose in a higher ballot */
+    const px_message piece = bench_piece_of(&chosen, 0, 2);
+    bench_give(bench, 1, &piece);
+    const px_message tail = tail_of(bench, &better, 0, 0);
+    bench_give(bench, 2, &tail);
+    assert_int_equal(bench->view.role, PX_ROLE_FOLLOWER);
+    assert_int_equal(bench->view.state.chosen, 2);
+    assert_null(bench_record(bench, PX_RECORD_SPLICE));
+    bench_close(bench);
+}
+
+static void r4__a_fetch_that_does_not_progress_ends_the_campaign(void **state)
+{
+    (void)state;
+    static px_bench_log own, better;
+    px_bench *bench = open_adopting(&own, &better, 3);
+    bench_rounds(bench, 2, 6, &silence);
+    assert_int_equal(bench->view.role, PX_ROLE_CANDIDATE);
+    assert_non_null(bench_sent_now(bench, PX_MESSAGE_FETCH, 2)); /* it asks again */
+    bench_rounds(bench, 1, 6, &silence);
+    assert_int_equal(bench->view.role, PX_ROLE_FOLLOWER);
+    bench_close(bench);
+}
+
 static bool a_tail_holds_all_that_was_taken(void)
 {
     px_bench_log log = {.length = 0};
@@ -496,6 +569,9 @@ int main(void)
         cmocka_unit_test(r4__of_one_ballot_the_longer_log_wins),
         cmocka_unit_test(r4__adoption_is_one_record_with_the_ballot_and_the_whole_tail),
         cmocka_unit_test(r4__a_leader_does_not_count_itself_before_its_adoption_is_durable),
+        cmocka_unit_test(r4__a_tail_that_cannot_be_true_is_a_violation),
+        cmocka_unit_test(r4__a_tail_unlike_what_is_chosen_here_ends_the_campaign),
+        cmocka_unit_test(r4__a_fetch_that_does_not_progress_ends_the_campaign),
         cmocka_unit_test(r4__a_tail_is_the_whole_unchosen_rest),
         cmocka_unit_test(r4__a_promiser_answers_a_candidate_only_while_its_promise_stands),
     };

@@ -117,6 +117,72 @@ static void stream__a_node_far_behind_catches_up_under_load(void **state)
     cluster_close(cluster);
 }
 
+static uint32_t deaf;
+
+/* To one member no slot gets through; its heartbeats do. */
+static bool loses_slots(px_cluster *cluster, uint32_t from, uint32_t to, const px_message *message)
+{
+    (void)cluster, (void)from;
+    const bool is_slots = message->kind == PX_MESSAGE_ACCEPT || message->kind == PX_MESSAGE_SYNC ||
+                          message->kind == PX_MESSAGE_PIECE;
+    if (to != deaf || !is_slots) return false;
+    if (message->kind == PX_MESSAGE_ACCEPT) count_kind++;
+    return true;
+}
+
+static void stream__ends_where_nothing_is_taken_and_begins_again(void **state)
+{
+    (void)state;
+    px_cluster *cluster = open_cluster(3, 6);
+    load(cluster, SECOND_US / 10, 2000);
+    deaf = (cluster_leader(cluster) + 1) % 3;
+    cluster->loses = loses_slots;
+    count_kind = 0;
+    const size_t chosen = cluster->chosen_count;
+    load(cluster, 2 * SECOND_US, 500);
+    assert_true(cluster->chosen_count > chosen + 2 * PX_WINDOW_SLOTS);
+    assert_true(count_kind > 0 && count_kind <= PX_WINDOW_SLOTS + 1);
+    cluster->loses = NULL;
+    load(cluster, 2 * SECOND_US, 2000);
+    assert_true(cluster_run_until(cluster, SECOND_US, cluster_is_converged));
+    cluster_close(cluster);
+}
+
+static void barriers__of_thousands_are_all_answered_once(void **state)
+{
+    (void)state;
+    px_cluster *cluster = open_cluster(3, 8);
+    const uint32_t leader = cluster_leader(cluster);
+    for (uint32_t i = 0; i < PX_BARRIERS_MAX + 5; i++) cluster_ask(cluster, leader);
+    assert_int_equal(cluster->answers_failed, 5); /* no more can wait */
+    cluster_run(cluster, SECOND_US / 2);
+    assert_int_equal(cluster->answers_ok, PX_BARRIERS_MAX);
+    for (uint32_t i = 0; i < 3; i++)
+        if (i != leader) cluster_reach(cluster, i, leader, false);
+    for (uint32_t i = 0; i < 1000; i++) cluster_ask(cluster, leader);
+    cluster_run(cluster, SECOND_US);
+    assert_int_equal(cluster->answers_failed, 5 + 1000);
+    assert_int_equal(cluster->answers_ok, PX_BARRIERS_MAX);
+    cluster_close(cluster);
+}
+
+static void core__remembers_its_last_inputs(void **state)
+{
+    (void)state;
+    px_cluster *cluster = open_cluster(3, 9);
+    const px_core *core = cluster->nodes[0].core;
+    px_core_event event;
+    assert_true(px_core_recent(core, 0, &event));
+    assert_true(event.now_us <= cluster->now_us && event.input != PX_IN_RESTORE);
+    bool has_heard = false;
+    for (uint32_t i = 0; px_core_recent(core, i, &event); i++)
+        if (event.input == PX_IN_MESSAGE && event.message == PX_MESSAGE_HEARD && event.from != 0)
+            has_heard = true;
+    assert_true(has_heard);
+    assert_false(px_core_recent(core, PX_CORE_EVENTS, &event));
+    cluster_close(cluster);
+}
+
 static void stream__an_empty_node_catches_up_in_an_idle_cluster(void **state)
 {
     (void)state;
@@ -186,6 +252,9 @@ int main(void)
         cmocka_unit_test(window__stops_proposals_until_slots_are_chosen),
         cmocka_unit_test(window__is_bounded_in_bytes_and_lets_one_large_message_pass),
         cmocka_unit_test(stream__a_node_far_behind_catches_up_under_load),
+        cmocka_unit_test(stream__ends_where_nothing_is_taken_and_begins_again),
+        cmocka_unit_test(barriers__of_thousands_are_all_answered_once),
+        cmocka_unit_test(core__remembers_its_last_inputs),
         cmocka_unit_test(stream__an_empty_node_catches_up_in_an_idle_cluster),
         cmocka_unit_test(stream__a_node_without_a_link_to_the_leader_follows_by_way_of_a_peer),
         cmocka_unit_test(stream__goes_on_under_thirty_percent_loss),
