@@ -1,9 +1,9 @@
 /* group.c - records are gathered into groups, and groups written one after the other.
  *
- * Meaning    A group gets its place only when it is handed to the disk: then its records are sealed with their
- *            place, with what had been synced by then, and with the checksum of the record before. So each
- *            group states that all before it was synced, and a record is never taken for the successor of
- *            another than that it was written behind.
+ * Meaning    A group gets its place only when it is handed to the disk: then its records are sealed with
+ *            their place, with what had been synced by then, and with the checksum of the record before. So
+ *            each group states that all before it was synced, and a record is never taken for the successor
+ *            of another than that it was written behind.
  * Holds      One write at a time is under way. What waits for space is not lost: it is written when there is
  *            some.
  * Source     [R2, R15, R17]. */
@@ -20,7 +20,7 @@
 /* Space of a group is kept for the next one up to this size. */
 #define SPARE_BYTES_MAX (4u << 20)
 /* Zeros are wanted ahead of small groups only, in steps of this: written space saves the file system's own
- * records a write, but the zeros cost as much as a large group itself (docs/adr/0008). */
+ * records a write, but the zeros cost as much as a large group itself (docs/adr/0009). */
 #define PREPARE_STEP_BYTES (1u << 20)
 #define PREPARED_GROUP_BYTES_MAX (16u << 10)
 /* A group is at most this part of a segment, unless one record is larger: what is left empty at the end of a

@@ -247,8 +247,8 @@ static px_err read_slots(px_wal *wal, px_collection *wanted, bool is_fresh)
     return err;
 }
 
-/* A page that the system read while the writer's thread wrote it may be stale in its cache: what looks damaged
- * is read once more from the device. */
+/* A page that the system read while the writer's thread wrote it may be stale in its cache: what looks
+ * damaged is read once more from the device. */
 px_err px_wal_read(px_wal *wal, uint64_t first, uint64_t last, size_t bytes_max, px_wal_entries *entries)
 {
     if (first == 0 || first > wal->durable_length) return PX_ERR_END;
