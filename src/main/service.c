@@ -38,7 +38,7 @@ void px_service_tell(px_service_state state)
     const socklen_t to_bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path_bytes);
     const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return;
-    (void)sendto(fd, words, put_words(state, words, sizeof words), MSG_NOSIGNAL,
-                 (const struct sockaddr *)&to, to_bytes);
+    (void)sendto(fd, words, put_words(state, words, sizeof words), MSG_NOSIGNAL, (const struct sockaddr *)&to,
+                 to_bytes);
     (void)close(fd);
 }

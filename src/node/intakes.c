@@ -40,6 +40,30 @@ px_intake *px_intake_open(px_app *app, const char *name, px_intake_events *event
     return intake;
 }
 
+bool px_intake_is_same_session(const px_intake *one, const px_intake *other)
+{
+    return one->name_bytes == other->name_bytes && memcmp(one->name, other->name, one->name_bytes) == 0;
+}
+
+px_intake *px_intake_make_kept(px_node *node, px_bytes name, uint64_t holder, uint64_t first)
+{
+    px_intake *intake = px_memory_zeroed(sizeof *intake);
+    px_assert(name.size_bytes <= sizeof intake->name);
+    memcpy(intake->name, name.data, name.size_bytes);
+    intake->name_bytes = name.size_bytes;
+    px_intake **end = &node->intakes;
+    for (; *end; end = &(*end)->next) {
+        if (holder != 0 || (*end)->holder != 0 || !px_intake_is_same_session(*end, intake)) continue;
+        free(intake);
+        return *end;
+    }
+    intake->is_kept = true;
+    intake->holder = holder;
+    if (holder) intake->chosen = intake->sent = intake->pushed = first - 1;
+    *end = intake;
+    return intake;
+}
+
 static void free_intake(px_intake *intake)
 {
     free(intake->lengths);
@@ -53,6 +77,7 @@ static void forget_if_done(px_node *node, px_intake *intake)
     px_intake **at = &node->intakes;
     while (*at != intake) at = &(*at)->next;
     *at = intake->next;
+    if (intake->is_kept) node->is_kept_stale = true;
     free_intake(intake);
 }
 
@@ -76,10 +101,20 @@ static uint64_t kept_count(const px_intake *intake)
     return intake->pushed - intake->chosen;
 }
 
+/* What was kept of the same session counts as well, so that stop after stop cannot pile up. */
+static size_t used_bytes(const px_node *node, const px_intake *intake)
+{
+    size_t used = intake->bytes_used + (size_t)kept_count(intake) * MESSAGE_COST_BYTES;
+    for (const px_intake *other = node->intakes; other; other = other->next)
+        if (other->is_kept && other != intake && px_intake_is_same_session(other, intake))
+            used += other->bytes_used + (size_t)kept_count(other) * MESSAGE_COST_BYTES;
+    return used;
+}
+
 size_t px_intake_room(px_app *app, px_intake *intake)
 {
     const px_node *node = node_of(app);
-    const size_t used = intake->bytes_used + (size_t)kept_count(intake) * MESSAGE_COST_BYTES;
+    const size_t used = used_bytes(node, intake);
     if (used == 0)
         return node->config.message_bytes_max > PX_INTAKE_BYTES ? node->config.message_bytes_max
                                                                 : PX_INTAKE_BYTES;
@@ -176,6 +211,13 @@ void px_intake_take(px_intake *intake, uint32_t count, uint8_t *lengths, uint8_t
     intake->bytes_sent += used;
 }
 
+void px_intake_copy(const px_intake *intake, uint8_t *lengths, uint8_t *payloads)
+{
+    for (uint64_t number = intake->chosen + 1; number <= intake->pushed; number++, lengths += PX_LENGTH_BYTES)
+        put_u32(lengths, intake->lengths[number % intake->lengths_capacity]);
+    copy_out(intake, 0, intake->bytes_used, payloads);
+}
+
 size_t px_intake_next_bytes(const px_intake *intake)
 {
     px_assert(intake->sent < intake->pushed);
@@ -213,6 +255,7 @@ void px_intakes_on_opened(px_node *node, uint64_t slot, const px_opening *openin
     if (!intake || intake->opener_counter != opening->opener.counter) return;
     intake->holder = slot;
     intake->opener_counter = 0;
+    if (intake->is_kept) node->is_kept_stale = true; /* its messages have numbers now */
     node->opening = NULL;
     forget_if_done(node, intake);
 }
@@ -224,21 +267,34 @@ static px_intake *find_holder(px_node *node, uint64_t holder)
     return NULL;
 }
 
+/* Payload bytes of the run's messages that were not known chosen. Of what was kept, the file may know more
+ * than the log did when it was read back. */
+static size_t new_bytes(const px_intake *intake, const px_run *run)
+{
+    if (run->sequence == intake->chosen + 1) return run->size_bytes;
+    px_assert(intake->is_kept && run->sequence <= intake->chosen);
+    size_t size_bytes = 0;
+    for (uint64_t number = intake->chosen + 1; number < run->sequence + run->count; number++)
+        size_bytes += intake->lengths[number % intake->lengths_capacity];
+    return size_bytes;
+}
+
 void px_intakes_on_chosen(px_node *node, const px_run *run, uint64_t index_last)
 {
     px_intake *intake = find_holder(node, run->holder);
     if (!intake) return;
-    px_assert(run->sequence == intake->chosen + 1);
     const uint64_t upto = run->sequence + run->count - 1;
+    const size_t size_bytes = new_bytes(intake, run);
+    if (upto <= intake->chosen) return;
     px_assert(upto <= intake->pushed);
     /* Chosen by way of a leader that this node no longer counted on. */
     if (intake->sent < upto) px_intake_skip(intake, (uint32_t)(upto - intake->sent));
-    px_assert(intake->bytes_sent >= run->size_bytes && intake->bytes_used >= run->size_bytes);
+    px_assert(intake->bytes_sent >= size_bytes && intake->bytes_used >= size_bytes);
     intake->chosen = upto;
-    intake->bytes_sent -= run->size_bytes;
-    intake->bytes_used -= run->size_bytes;
+    intake->bytes_sent -= size_bytes;
+    intake->bytes_used -= size_bytes;
     if (intake->bytes_capacity)
-        intake->bytes_start = (intake->bytes_start + run->size_bytes) % intake->bytes_capacity;
+        intake->bytes_start = (intake->bytes_start + size_bytes) % intake->bytes_capacity;
     intake->moved_us = px_node_now_us(node);
     if (intake->events) intake->events->on_chosen(intake->events, upto, index_last, run->count);
     forget_if_done(node, intake);
@@ -249,8 +305,7 @@ void px_intakes_tell_room(px_node *node)
     for (px_intake *intake = node->intakes, *next; intake; intake = next) {
         next = intake->next;
         if (!intake->was_full || !intake->events) continue;
-        const size_t used = intake->bytes_used + (size_t)kept_count(intake) * MESSAGE_COST_BYTES;
-        if (used > PX_INTAKE_BYTES / 2) continue;
+        if (used_bytes(node, intake) > PX_INTAKE_BYTES / 2) continue;
         intake->was_full = false;
         intake->events->on_room(intake->events);
     }

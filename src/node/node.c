@@ -3,6 +3,7 @@
 #include "node/node.h"
 
 #include "base/assert.h"
+#include "node/kept.h"
 #include "node/memory.h"
 #include "node/node_priv.h"
 #include <stdlib.h>
@@ -129,7 +130,12 @@ px_err px_node_open(const px_node_config *config, const px_node_ports *ports, px
     px_core_look(node->core, &node->view);
     px_delivery_init(node);
     px_shell_step(node, &start);
+    const px_err kept = px_kept_read(node, fault);
     px_links_init(node);
+    if (kept) {
+        px_node_close(node);
+        return kept;
+    }
     px_roster_start(node);
     *opened = node;
     return PX_OK;
@@ -186,6 +192,7 @@ void px_node_turn(px_node *node)
     node->counters.wakeups++;
     px_shell_watch_disk(node);
     px_shell_tick(node);
+    px_kept_turn(node);
     px_forward_turn(node);
     if (node->view.role == PX_ROLE_LEADER)
         px_proposals_make(node);
@@ -210,6 +217,20 @@ bool px_node_is_drained(const px_node *node)
     for (const px_intake *intake = node->intakes; intake; intake = intake->next)
         if (intake->chosen < intake->pushed) return false;
     return true;
+}
+
+px_err px_node_keep(px_node *node)
+{
+    const uint64_t count = px_kept_count(node);
+    const px_err err = px_kept_write(node, true);
+    if (err)
+        px_log_event(node->ports.log, PX_LOG_ERROR, "%s: %s: %llu messages taken from pipes are lost",
+                     PX_KEPT_FILE_NAME, px_err_text(err), (unsigned long long)count);
+    else if (count)
+        px_log_event(node->ports.log, PX_LOG_WARN,
+                     "%s: %llu messages taken from pipes are not committed; the next start sends them",
+                     PX_KEPT_FILE_NAME, (unsigned long long)count);
+    return err;
 }
 
 bool px_node_is_handed_over(const px_node *node)

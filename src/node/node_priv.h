@@ -58,6 +58,7 @@ struct px_intake {
     uint64_t sent;           /* and of the last proposed or forwarded under the present leader */
     uint64_t moved_us;       /* when `chosen` last rose, or something was first sent behind it */
     bool was_full;           /* on_room is owed */
+    bool is_kept;            /* from the file of the last clean stop (kept.h) */
     /* Messages chosen + 1 to pushed, in two rings. */
     uint32_t *lengths;
     size_t lengths_capacity;
@@ -135,6 +136,7 @@ struct px_node {
     uint64_t opener_counter;
     px_intake *opening; /* the one whose opening is under way */
     uint64_t opening_sent_us;
+    bool is_kept_stale; /* the file of what was kept does not say yet what became of it */
     px_forwarded *forwarded, **forwarded_end;
     size_t forwarded_bytes;
     px_assembly *assembly;
@@ -209,6 +211,12 @@ void px_intakes_on_chosen(px_node *node, const px_run *run, uint64_t index_last)
 void px_intakes_tell_room(px_node *node);
 void px_intakes_rewind(px_node *node); /* everything not chosen is to be sent again */
 void px_intakes_deinit(px_node *node);
+/* An intake of what the last clean stop kept of a session, its first message having number `first`; with no
+ * holder (0) the one that there is already. */
+px_intake *px_intake_make_kept(px_node *node, px_bytes name, uint64_t holder, uint64_t first);
+bool px_intake_is_same_session(const px_intake *one, const px_intake *other);
+/* Lays lengths and payloads of all messages that are not chosen. */
+void px_intake_copy(const px_intake *intake, uint8_t *lengths, uint8_t *payloads);
 /* Payload bytes and messages behind `sent` that fit: how many messages, and their bytes. */
 uint32_t px_intake_measure(const px_intake *intake, size_t bytes_max, size_t *payload_bytes);
 /* Lays lengths and payloads of the next `count` unsent messages, and counts them as sent. */

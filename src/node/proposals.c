@@ -7,6 +7,7 @@
  * Source     [R11]; protocol.md §5 (group commit). */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/assert.h"
+#include "node/kept.h"
 #include "node/memory.h"
 #include "node/node_priv.h"
 #include <stdlib.h>
@@ -99,6 +100,7 @@ static void add_intake(px_node *node, px_assembly *assembly, px_intake *intake, 
 {
     if (intake->holder == 0 || intake->sent == intake->pushed || assembly->part_count >= assembly->runs_max)
         return;
+    if (intake->is_kept && node->is_kept_stale) return; /* not before it is on disk so [R12] */
     if (is_leader && !catch_up_with_log(node, intake)) return;
     const size_t used = assembly_bytes(assembly, 0, 0);
     size_t payload_bytes = 0;
@@ -286,7 +288,7 @@ size_t px_proposals_opening(px_node *node, uint8_t *space)
 {
     if (!node->opening) {
         for (px_intake *intake = node->intakes; intake && !node->opening; intake = intake->next)
-            if (intake->holder == 0) node->opening = intake;
+            if (intake->holder == 0 && !px_kept_is_before(node, intake)) node->opening = intake;
         if (!node->opening) return 0;
         node->opening_sent_us = 0;
     }

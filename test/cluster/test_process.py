@@ -82,3 +82,141 @@ def test_a_second_signal_ends_it_at_once(cluster):
     stopping.signal(signal.SIGINT)
     assert stopping.process.wait(DEADLINE_S) == 0
     assert time.monotonic() - begun < 1.0
+
+
+# ---- what was taken and could not be committed ----
+
+def numbered(label, count, first=0):
+    return [b"%s line %d" % (label, number) for number in range(first, first + count)]
+
+
+def stop_in_time(node):
+    begun = time.monotonic()
+    assert node.stop() == 0, node.log()
+    assert time.monotonic() - begun < STOP_S_MAX
+
+
+def check_everywhere(cluster, lines):
+    """All nodes have these lines, each once and in this order, and nothing else."""
+    cluster.wait_leader(cluster.nodes)
+    for node in cluster.nodes:
+        node.wait_committed(len(lines))
+    with cluster.nodes[0].connect() as client:   # whatever came behind them has come by then
+        assert client.ask(op="send", data="the last")["index"] == len(lines) + 1
+    cluster.wait_same()
+    for node in cluster.nodes:
+        assert check_log(node.all_messages()) == lines + [b"the last"]
+
+
+def write(node, lines):
+    Writer(node.fifo_in, lines).finish()
+
+
+def wait_taken(node):
+    """Until px has read all that is in the FIFO."""
+    fifo = os.open(node.fifo_in, os.O_RDONLY | os.O_NONBLOCK)
+    poll = select.poll()
+    poll.register(fifo, select.POLLIN)
+    try:
+        wait_until("the FIFO is empty", lambda: not any(event & select.POLLIN for _, event in poll.poll(0)))
+    finally:
+        os.close(fifo)
+
+
+@pytest.mark.parametrize("role", ["leader", "follower"])
+def test_lines_without_a_quorum_come_once_after_a_clean_stop(cluster, role):
+    leader = cluster.wait_leader()
+    node = leader if role == "leader" else cluster.others(leader)[0]
+    first, more, last = numbered(b"first", 50), numbered(b"more", 100), numbered(b"last", 50)
+    write(node, first)
+    for other in cluster.nodes:
+        other.wait_committed(len(first))
+    for other in cluster.others(node):
+        other.kill()
+    write(node, more)
+    wait_taken(node)
+    stop_in_time(node)
+    assert "100 messages" in node.log()
+    for each in cluster.nodes:
+        each.start()
+    write(node, last)
+    check_everywhere(cluster, first + more + last)
+
+
+def test_stops_without_a_quorum_add_up_and_a_kill_between_them_loses_nothing(cluster):
+    node = cluster.others(cluster.wait_leader())[0]
+    for other in cluster.others(node):
+        other.kill()
+    lines = []
+    for turn in range(3):
+        more = numbered(b"turn %d" % turn, 40)
+        lines += more
+        write(node, more)
+        wait_taken(node)
+        stop_in_time(node)
+        node.start()
+        node.connect().close()
+        if turn == 1:
+            node.kill()
+            node.start()
+    for other in cluster.others(node):
+        other.start()
+    check_everywhere(cluster, lines)
+    # What came through has left the file.
+    stop_in_time(node)
+    node.start()
+    cluster.wait_leader(cluster.nodes)
+    assert node.all_messages() == cluster.nodes[-1].all_messages()
+
+
+@pytest.mark.parametrize("returns", ["with the leader", "before the leader"])
+def test_lines_that_a_leader_had_taken_are_not_doubled(make_cluster, returns):
+    five = make_cluster(5)
+    leader = five.start()
+    node, *rest = five.others(leader)
+    first = numbered(b"first", 50)
+    write(node, first)
+    node.wait_committed(len(first))
+    for other in rest:
+        other.kill()
+    # The leader appends them until it notices that it has no majority; none is chosen.
+    more = numbered(b"more", 100)
+    write(node, more)
+    wait_taken(node)
+    stop_in_time(node)
+    assert "messages taken from pipes are not committed" in node.log()
+    leader.kill()
+    for each in five.others(leader):
+        each.start()
+    if returns == "before the leader":
+        five.wait_leader()
+        node.wait_committed(len(first) + len(more))
+    leader.start()
+    check_everywhere(five, first + more)
+
+
+def test_a_stop_at_any_moment_of_a_lost_quorum_keeps_each_line_once(cluster):
+    # An end of each FIFO stays open, as a shell's loop has it: what px has not read stays in there.
+    ends = [os.open(node.fifo_in, os.O_WRONLY) for node in cluster.nodes]
+    lines, total = [], 0
+    for turn in range(6):
+        cluster.wait_leader(cluster.nodes)
+        node = cluster.nodes[turn % 3]
+        more = numbered(b"turn %d" % turn, 600)
+        lines += more
+        writer = Writer(node.fifo_in, more, 2000)
+        node.wait_committed(total + 100 + 37 * turn)
+        for other in cluster.others(node):
+            other.kill()
+        if turn % 2:
+            writer.finish()
+        stop_in_time(node)
+        for each in cluster.nodes:
+            each.start()
+        writer.finish()
+        total = len(lines)
+        node.wait_committed(total)
+    check_everywhere(cluster, lines)
+    assert any("kept" in node.log() for node in cluster.nodes)
+    for end in ends:
+        os.close(end)
