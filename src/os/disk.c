@@ -426,8 +426,8 @@ static const px_disk calls = {
     .free_bytes = do_free_bytes,
 };
 
-/* The folder's own name must be as durable as what it will hold. Who may not read the folder above cannot sync
- * it; then whoever made this one has to. */
+/* The folder's own name must be as durable as what it will hold. Who may not read the folder above cannot
+ * sync it; then whoever made this one has to. */
 static px_err sync_parent(const os_disk *disk)
 {
     const int parent = openat(disk->folder, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -116,7 +116,7 @@ static bool take_record(px_recovery *run, uint64_t offset)
     return true;
 }
 
-/* Takes the records of the segment that is loaded, up to the first place where the next one does not stand. */
+/* Takes the records of the loaded segment, up to the first place where the next one does not stand. */
 static void walk_segment(px_recovery *run)
 {
     uint64_t offset = 0;
@@ -175,8 +175,8 @@ static px_err zero_rest(px_recovery *run, const px_segment *segment, uint64_t of
     return disk->write_now(disk, segment->file, offset, run->space + offset, last - offset);
 }
 
-/* Zeros everything behind the end, so that what is appended later is never followed by older records. What was
- * read may be in the system's memory only, after a kill: it is synced before anybody hears of it. [R17] */
+/* Zeros everything behind the end, so that what is appended later is never followed by older records. What
+ * was read may be in the system's memory only, after a kill: it is synced before anybody hears of it. */
 static px_err cut_tail(px_recovery *run)
 {
     px_wal *wal = run->wal;

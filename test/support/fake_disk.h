@@ -35,8 +35,8 @@ void fake_disk_crash(fake_disk *disk, bool keeps_cache);
 /* The power fails; of the oldest durable write exactly [from, upto) reached the device, of later ones and of
  * hints nothing. */
 void fake_disk_crash_torn(fake_disk *disk, size_t from, size_t upto);
-/* The power fails within the change (create, write_now) that comes after `skip` more of them: it may be there,
- * torn or absent, and all calls fail until fake_disk_crash. */
+/* The power fails within the change (create, write_now) that comes after `skip` more of them: it may be
+ * there, torn or absent, and all calls fail until fake_disk_crash. */
 void fake_disk_cut_power(fake_disk *disk, uint32_t skip);
 
 /* The durable write after `skip` more fails with `err`; for ever where is_lasting. */

@@ -1,8 +1,8 @@
 /* world.h - a log on a fake disk beside a naive model of it.
  *
- * Meaning    Every record staged is applied to the model, too, and the model as it stood behind each ticket is
- *            kept. Whatever a crash leaves must be the model behind one of these tickets, at or above the last
- *            one told as stored. */
+ * Meaning    Every record staged is applied to the model, too, and the model as it stood behind each ticket
+ *            is kept. Whatever a crash leaves must be the model behind one of these tickets, at or above the
+ *            last one told as stored. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_TEST_UNIT_WAL_WORLD_H
 #define PX_TEST_UNIT_WAL_WORLD_H
