@@ -108,6 +108,7 @@ static void splice(px_core *core, uint32_t from, const px_message *message)
         return;
     }
     if (meet == PX_MEET_BEHIND) return; /* of a leader that others have overtaken */
+    if (meet == PX_MEET_OK && slot < core->slots.taken) PX_MARK("sync_cuts");
     if (meet != PX_MEET_OK) {
         px_catchup_ask(core, from); /* that it meets at what is known chosen here */
         return;
@@ -213,6 +214,7 @@ static void accept_next(px_core *core, uint32_t from, const px_message *message)
 
 static void accept_again(px_core *core, uint32_t from, const px_message *message)
 {
+    PX_MARK("slot_came_twice");
     const px_entry *entry = &message->log.entries[0];
     const bool is_known =
         entry->slot <= core->slots.chosen || px_slots_has(&core->slots, entry->slot, entry->chain);

@@ -61,6 +61,7 @@ static void send_fetch(px_core *core)
 
 static void give_up(px_core *core)
 {
+    PX_MARK("adoption_given_up");
     if (core->adopt_patience < PX_ROUNDS_WAIT_MAX) core->adopt_patience *= 2;
     px_election_enter(core, PX_PHASE_FOLLOWER);
 }
@@ -177,6 +178,7 @@ void px_candidate_on_tail(px_core *core, uint32_t from, const px_message *messag
     }
     if (!px_taken_has_room(core)) return; /* it is asked for again */
     core->adopt_patience = PX_ROUNDS_ELECTION;
+    PX_MARK("tail_adopted");
     px_proposer_lead(core, &part, message->state.chosen);
 }
 

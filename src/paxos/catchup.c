@@ -192,6 +192,7 @@ static bool take_piece(px_core *core, uint32_t from, const px_log_part *log)
     } else if (slot == core->slots.taken) {
         px_taken_store(core, PX_RECORD_APPEND, &part, end);
     } else { /* nothing unlike a chosen slot can be chosen: it is cut, under the old accepted ballot [R9] */
+        PX_MARK("piece_cuts");
         if (!PX_MUTANT("r9_cut_is_not_counted")) core->cuts++;
         px_taken_store(core, PX_RECORD_CUT, &part, end);
     }

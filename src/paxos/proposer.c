@@ -147,6 +147,7 @@ bool px_proposer_tend(px_core *core, uint32_t member, bool is_asked)
         return false;
     }
     if (!is_due(core, peer, is_asked)) return false;
+    if (peer->sync_round) PX_MARK("sent_again");
     send_sync(core, member, after);
     return true;
 }
@@ -315,6 +316,7 @@ static void try_hand_over(px_core *core)
         if (core->hand_over_to != PX_MEMBERS_MAX && core->hand_over_to != member) continue;
         if (!is_caught_up(core, member)) continue;
         const px_message take_over = {.kind = PX_MESSAGE_TAKE_OVER, .ballot = core->ballot};
+        PX_MARK("handed_over");
         px_core_send(core, 1u << member, px_at_once(), &take_over);
         px_election_enter(core, PX_PHASE_FOLLOWER);
         core->promised_round = core->round; /* it gives the other time to campaign */
