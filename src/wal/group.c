@@ -185,7 +185,7 @@ static bool make_segment(px_wal *wal, size_t bytes_least)
     return !err;
 }
 
-/* One segment is always in reserve: when the disk is found full, what was taken and every vote still fit, and
+/* Made when a quarter of the last one is used: when the disk is found full, what was taken and every vote still fit, and
  * whoever hears on_full has that much time. */
 void px_group_make_ahead(px_wal *wal)
 {
