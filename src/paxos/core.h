@@ -105,7 +105,8 @@ typedef struct {
 typedef enum {
     PX_DO_STORE,    /* make durable */
     PX_DO_SEND,     /* a message without a log part */
-    PX_DO_SEND_LOG, /* a message whose log part the shell fills in, from memory or disk, and cuts to size */
+    PX_DO_SEND_LOG, /* a message whose log part the shell fills in, from memory or disk, and cuts to size;
+                         `after` is never set: it shows the log as it is at this effect */
     /* every slot <= upto is chosen and in the log here; wait for `after`, which makes them durable here,
      * before delivering; acknowledgements need not wait */
     PX_DO_CHOSEN,

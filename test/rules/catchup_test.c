@@ -273,6 +273,30 @@ static void r9__what_does_not_fit_the_window_is_not_synchronised_but_pulled(void
     bench_close(bench);
 }
 
+/* ---- R10 ---- */
+
+static void r10__who_has_no_link_to_the_leader_fetches_through_a_peer_that_has_one(void **state)
+{
+    (void)state;
+    static px_bench_log log;
+    memset(&log, 0, sizeof log);
+    bench_log_extend(&log, 3, 'a');
+    px_bench *bench = bench_open(0, 3, true);
+    px_message heard = heard_of(&log, ballot_of(5, 1));
+    heard.follows = ballot_of(5, 1);
+    const px_message heartbeat = {.kind = PX_MESSAGE_HEARTBEAT, .state = heard.state, .round = 1};
+    bench_rounds(bench, 1, 4, &heard);
+    bench_give(bench, 2, &heartbeat);
+    assert_true(px_ballot_equal(bench->view.leader, ballot_of(5, 1)));
+    assert_int_equal(bench->view.relay, 2);
+    assert_int_equal(bench->view.elections, 0);          /* the peer is served */
+    const px_message piece = bench_piece_of(&log, 0, 2); /* what it asked for when it heard of chosen slots */
+    bench_give(bench, 2, &piece);
+    assert_non_null(bench_sent_now(bench, PX_MESSAGE_FETCH, 2));
+    assert_null(bench_sent(bench, PX_MESSAGE_FETCH, 1));
+    bench_close(bench);
+}
+
 /* ---- R18, R19 ---- */
 
 static bool a_learner_does_not_vote(void)
@@ -382,6 +406,7 @@ int main(void)
         cmocka_unit_test(r9__only_chosen_slots_go_into_pieces),
         cmocka_unit_test(r9__the_window_holds_also_after_a_restart),
         cmocka_unit_test(r9__what_does_not_fit_the_window_is_not_synchronised_but_pulled),
+        cmocka_unit_test(r10__who_has_no_link_to_the_leader_fetches_through_a_peer_that_has_one),
         cmocka_unit_test(r18__who_is_no_voter_yet_neither_promises_nor_campaigns),
         cmocka_unit_test(r19__who_is_no_voter_takes_chosen_pieces_only),
         cmocka_unit_test(r19__who_is_no_voter_is_not_synchronised),
