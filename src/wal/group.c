@@ -185,8 +185,8 @@ static bool make_segment(px_wal *wal, size_t bytes_least)
     return !err;
 }
 
-/* Made when a quarter of the last one is used: when the disk is found full, what was taken and every vote still fit, and
- * whoever hears on_full has that much time. */
+/* Made when a quarter of the last one is used: when the disk is found full, what was taken and every vote
+ * still fit, and whoever hears on_full has that much time. */
 void px_group_make_ahead(px_wal *wal)
 {
     const px_segment *current = px_segments_find(wal, wal->next.segment);
