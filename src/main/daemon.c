@@ -144,8 +144,6 @@ static void on_turn(void *context)
 
 static int open_loop(px_daemon *daemon)
 {
-    (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGCHLD, SIG_IGN); /* as process 1, orphans that end are gone without being waited for */
     if (px_loop_open(&daemon->loop)) return fail(daemon, "loop", "the event loop cannot be made");
     daemon->clock = px_loop_clock(daemon->loop);
     if (px_signals_open(daemon->loop, daemon, on_signal, &daemon->signals))
@@ -324,6 +322,8 @@ static void close_all(px_daemon *daemon)
 int px_daemon_run(const char *path, const px_config *config, px_stderr_log *log)
 {
     px_daemon daemon = {.config_path = path, .config = config, .log = log};
+    (void)signal(SIGPIPE, SIG_IGN); /* before the first line of the log */
+    (void)signal(SIGCHLD, SIG_IGN); /* as process 1, orphans that end are gone without being waited for */
     px_log_event(&log->log, PX_LOG_INFO, "starting: px %s, node %s at %s", PX_VERSION, config->id,
                  config->addr.text);
     int status = open_all(&daemon);

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "main/stderr_log.h"
 
+#include "codec/utf8.h"
 #include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -24,22 +25,35 @@ static size_t format_time(char *text, size_t size_bytes)
     return used + (size_t)snprintf(text + used, size_bytes - used, ".%03ldZ", now.tv_nsec / 1000000);
 }
 
-/* The line with what JSON asks to be escaped, and nothing that would end a line or move a terminal's cursor.
- * */
-static size_t escape(char *to, size_t size_bytes, const char *from, bool is_json)
+/* A character that would end a line or move a terminal's cursor, or none at all (0 bytes): its number, or a
+ * byte's. */
+static bool is_control(const uint8_t *at, size_t bytes, unsigned *number)
 {
+    *number = bytes == 2 ? at[1] : at[0];
+    if (bytes == 2) return at[0] == 0xc2 && at[1] < 0xa0;
+    return bytes == 0 || (bytes == 1 && (at[0] < 0x20 || at[0] == 0x7f));
+}
+
+/* The line as UTF-8, with what JSON asks to be escaped, and without control characters. */
+static void escape(char *to, size_t size_bytes, const char *from, bool is_json)
+{
+    const uint8_t *at = (const uint8_t *)from, *end = at + strlen(from);
     size_t used = 0;
-    for (; *from && used + 8 < size_bytes; from++) {
-        const unsigned char sign = (unsigned char)*from;
-        if (sign < 0x20 || sign == 0x7f) {
-            used += (size_t)snprintf(to + used, size_bytes - used, is_json ? "\\u%04x" : "\\x%02x", sign);
+    while (at < end && used + 8 < size_bytes) {
+        const size_t bytes = px_utf8_character_bytes(at, (size_t)(end - at));
+        unsigned number = 0;
+        if (is_control(at, bytes, &number)) {
+            const char *form = is_json ? "\\u%04x" : "\\x%02x";
+            if (is_json && bytes == 0) number = 0xfffd; /* the sign for what is no character */
+            used += (size_t)snprintf(to + used, size_bytes - used, form, number);
         } else {
-            if (is_json && (sign == '"' || sign == '\\')) to[used++] = '\\';
-            to[used++] = (char)sign;
+            if (is_json && (*at == '"' || *at == '\\')) to[used++] = '\\';
+            memcpy(to + used, at, bytes);
+            used += bytes;
         }
+        at += bytes ? bytes : 1;
     }
     to[used] = 0;
-    return used;
 }
 
 static bool write_line(const char *line, size_t size_bytes)
@@ -53,7 +67,7 @@ static size_t format_line(const px_stderr_log *log, px_log_level level, const ch
 {
     char time_text[40] = "", escaped[LINE_BYTES_MAX - 128];
     (void)format_time(time_text, sizeof time_text);
-    (void)escape(escaped, sizeof escaped, text, log->is_json);
+    escape(escaped, sizeof escaped, text, log->is_json);
     const char *form =
         log->is_json ? "{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"%s\"}\n" : "%s %s %s\n";
     return (size_t)snprintf(line, LINE_BYTES_MAX, form, time_text, level_words[level], escaped);

@@ -84,6 +84,209 @@ def test_a_second_signal_ends_it_at_once(cluster):
     assert time.monotonic() - begun < 1.0
 
 
+# ---- where it runs ----
+
+IN_USER_NAMESPACE = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+
+
+def children_of(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            return [int(word) for word in file.read().split()]
+    except FileNotFoundError:
+        return []
+
+
+def state_of(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return None
+
+
+def start_as(node, *words, **more):
+    """Starts the node by way of another command, which is the process then."""
+    with open(node.log_path, "ab") as log:
+        streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, **more}
+        node.process = subprocess.Popen([*words, PX, node.config], preexec_fn=die_with_parent, **streams)
+
+
+def send_one(node, text="x"):
+    with node.connect() as client:
+        wait_until("a leader", lambda: client.ask(op="status")["leader"])
+        return client.ask(op="send", data=text)["index"]
+
+
+def test_it_works_as_process_1_and_reaps_orphans(make_cluster):
+    node = make_cluster(1).nodes[0]
+    start_as(node, "unshare", *IN_USER_NAMESPACE, "--pid", "--fork", "--mount-proc", "--kill-child")
+    send_one(node)
+    pid = children_of(node.process.pid)[0]
+    with open(f"/proc/{pid}/status") as file:
+        numbers = next(line for line in file if line.startswith("NSpid")).split()
+    assert numbers[-1] == "1"
+    # A shell leaves two children behind, one that has ended and one that ends when its input does.
+    read_end, write_end = os.pipe()
+    user = ["--user", "--preserve-credentials"] if IN_USER_NAMESPACE else []
+    enter = ["nsenter", *user, "-t", str(pid), "-p"]
+    subprocess.run([*enter, "sh", "-c", "exec 3<&0; true & cat <&3 & exec true"], check=True,
+                   timeout=DEADLINE_S, stdin=read_end, stdout=subprocess.DEVNULL)
+    os.close(read_end)
+    wait_until("an orphan is there", lambda: children_of(pid))
+    orphans = children_of(pid)
+    os.close(write_end)
+    wait_until("no child is left", lambda: not children_of(pid))
+    assert all(state_of(orphan) is None for orphan in orphans)
+    assert send_one(node) == 2
+    os.kill(pid, signal.SIGTERM)
+    assert node.process.wait(DEADLINE_S) == 0
+    assert "stopped" in node.log()
+
+
+def test_sigpipe_and_sigchld_change_nothing(make_cluster):
+    node = make_cluster(1).start()
+    for number in (signal.SIGPIPE, signal.SIGCHLD):
+        for _ in range(3):
+            node.signal(number)
+            assert node.status()["role"] == "leader"
+    assert send_one(node) == 1 and node.stop() == 0
+
+
+READ_ONLY = """
+mount --make-rprivate / && mount --bind "$1" "$1" && mount -o remount,bind,ro / || exit 9
+shift
+if touch /px-was-here 2>/dev/null; then exit 8; fi
+exec "$@"
+"""
+
+
+def test_it_runs_unprivileged_over_a_read_only_root(make_cluster, certificates):
+    single = make_cluster(1)
+    node = single.nodes[0]
+    for name in (f"{node.name}.crt", f"{node.name}.key", "ca.crt"):
+        with open(os.path.join(certificates, name), "rb") as source:
+            with open(os.path.join(single.folder, name), "wb") as target:
+                target.write(source.read())
+    node.configure([], single.folder)
+    os.mkdir(node.data)
+    drop = []
+    if os.geteuid() == 0:
+        drop = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs"]
+        for name in [single.folder, node.data, *os.listdir(single.folder)]:
+            os.chown(os.path.join(single.folder, name), 65534, 65534)
+    start_as(node, "unshare", *IN_USER_NAMESPACE, "--mount", "sh", "-c", READ_ONLY, "sh", node.data, *drop)
+    assert send_one(node) == 1
+    with open(f"/proc/{node.process.pid}/status") as file:
+        facts = dict(line.split(":", 1) for line in file)
+    assert "0" not in facts["Uid"].split() or drop == []
+    node.signal(signal.SIGHUP)
+    wait_until("the certificates are read", lambda: "certificates taken up" in node.log())
+    Writer(node.fifo_in, [b"line"]).finish()
+    node.wait_committed(2)
+    assert node.stop() == 0
+
+
+# ---- its log ----
+
+def test_a_reader_of_stderr_that_stands_still_stops_nothing(make_cluster):
+    node = make_cluster(1, log_level="debug").nodes[0]
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    with pytest.raises(BlockingIOError):   # it is full before px begins
+        while True:
+            os.write(write_end, b"." * 512)
+    os.set_blocking(write_end, True)
+    start_as(node, stderr=write_end)
+    os.close(write_end)
+    for number in range(20):
+        assert send_one(node) == number + 1
+        node.signal(signal.SIGHUP)
+    os.set_blocking(read_end, False)
+    text = b""
+
+    def said():
+        nonlocal text
+        try:
+            text += os.read(read_end, 1 << 20)
+        except BlockingIOError:
+            node.signal(signal.SIGHUP)
+        return b"lines dropped" in text and b"certificates" in text
+
+    wait_until("px says what it dropped", said)
+    assert node.stop() == 0
+    os.close(read_end)
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "0<&- 1>&- 2>&-", "| true"])
+def test_a_closed_stderr_stops_nothing_and_nothing_is_written_elsewhere(make_cluster, closed):
+    node = make_cluster(1).nodes[0]
+    # In a pipeline px is the shell's child; its number goes to a file.
+    number = os.path.join(node.folder, "pid")
+    start_as(node, "sh", "-c", f'(echo $$ >/dev/null; exec sh -c \'echo $$ >"{number}"; exec "$@"\' sh "$@") '
+             + (f"2>&1 {closed}" if "|" in closed else closed), "sh")
+    assert send_one(node) == 1
+    with open(number) as file:
+        pid = int(file.read())
+    os.kill(pid, signal.SIGHUP)
+    assert send_one(node) == 2
+    os.kill(pid, signal.SIGTERM)
+    assert "|" in closed or node.process.wait(DEADLINE_S) == 0
+    wait_until("it has ended", lambda: state_of(pid) in (None, "Z"))
+    for name in os.listdir(node.data):
+        path = os.path.join(node.data, name)
+        if os.path.isfile(path):
+            with open(path, "rb") as file:
+                assert b" info " not in file.read(), name
+    node.process.wait(DEADLINE_S)
+    node.start()
+    assert send_one(node) == 3
+
+
+def test_json_log_lines_are_json_whatever_they_tell(make_cluster):
+    single = make_cluster(3, log_format="json", log_level="debug")
+    node = single.nodes[0]
+    strange = os.path.join(single.folder, 'a "b" \\ é\u2028\x01\x85')
+    node.settings["data_dir"] = node.data = strange
+    # The path of the configuration is no UTF-8: it comes from the command line.
+    node.config = os.path.join(os.fsencode(single.folder), b"n\xff\xc3.json")
+    node.write_config()
+    node.socket = os.path.join(strange, "px.sock")
+    for each in single.nodes:
+        each.start()
+    single.wait_leader()
+    node.signal(signal.SIGHUP)
+    wait_until("it is read", lambda: "SIGHUP" in node.log())
+    with open(node.config, "w") as file:
+        file.write("{")
+    node.signal(signal.SIGHUP)
+    wait_until("it is refused", lambda: "nothing changes" in node.log())
+    single.nodes[1].kill()
+    assert node.stop() == 0
+    for each in single.nodes:
+        with open(each.log_path, "rb") as file:
+            lines = file.read().decode().splitlines()
+        levels = set()
+        for line in lines:
+            event = json.loads(line)
+            assert set(event) == {"time", "level", "message"} and event["message"]
+            levels.add(event["level"])
+        assert lines and levels <= {"error", "warn", "info", "debug"}
+
+
+# ---- exit statuses ----
+
+def test_exit_statuses_tell_use_configuration_and_running_apart(make_cluster, tmp_path):
+    node = make_cluster(1).start()
+    assert run_px("--check", node.config).returncode == 0
+    for words in ([], ["--wrong"], ["a", "b"], [str(tmp_path / "missing.json")], [str(tmp_path)]):
+        run = run_px(*words)
+        assert run.returncode == 2 and run.stderr, words
+    taken = run_px(node.config)
+    assert taken.returncode == 1 and b"in use by another px" in taken.stderr
+    assert node.stop() == 0
+
+
 # ---- what was taken and could not be committed ----
 
 def numbered(label, count, first=0):
