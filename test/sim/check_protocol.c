@@ -29,6 +29,7 @@ typedef struct {
     uint64_t cuts, durable; /* under `accepted` */
     px_ballot campaign;
     uint64_t campaign_run;
+    uint64_t kept; /* chosen slots that it accepted in the ballot that chose them, or above: for ever */
 } sim_voter;
 
 typedef struct {
@@ -137,14 +138,25 @@ static void choose(sim_protocol *protocol, const sim_ballot *ballot, uint32_t vo
     }
 }
 
+/* What it accepted is part of a majority that chose it, or contains it. [R4, R5] */
+static void keep(sim_protocol *protocol, const sim_ballot *ballot, uint32_t voter)
+{
+    const uint64_t length = ballot->accepted[voter];
+    const uint64_t upto = length < protocol->chosen_upto ? length : protocol->chosen_upto;
+    if (upto <= protocol->voters[voter].kept) return;
+    if (px_ballot_less(ballot->ballot, protocol->chosen[upto].ballot)) return;
+    protocol->voters[voter].kept = upto;
+}
+
 /* `voter` has accepted the ballot's log up to `length`: what does a majority have? [R1] */
 static void count_vote(sim_protocol *protocol, sim_ballot *ballot, uint32_t voter, uint64_t length)
 {
     const uint32_t count = protocol->world->options.node_count;
     if (length <= ballot->accepted[voter]) return;
     ballot->accepted[voter] = length;
+    keep(protocol, ballot, voter);
     if (length <= protocol->chosen_upto) return;
-    uint64_t sorted[PX_MEMBERS_MAX];
+    uint64_t sorted[PX_MEMBERS_MAX] = {0};
     for (uint32_t i = 0; i < count; i++) {
         uint32_t at = i;
         for (; at > 0 && sorted[at - 1] < ballot->accepted[i]; at--) sorted[at] = sorted[at - 1];
@@ -155,6 +167,7 @@ static void count_vote(sim_protocol *protocol, sim_ballot *ballot, uint32_t vote
         choose(protocol, ballot, voter, protocol->chosen_upto + 1);
         protocol->chosen_upto++;
     }
+    for (uint32_t i = 0; i < count; i++) keep(protocol, ballot, i);
 }
 
 /* A leader votes for itself without a message; that it led is past by now, perhaps. */
@@ -210,6 +223,10 @@ void sim_check_claim(sim_world *world, uint32_t place)
     const px_node *node = world->nodes[place]->node;
     if (!node) return;
     claim(world->checks->protocol, place, node->view.state.chosen, node->view.state.chosen_chain);
+    const uint64_t kept = world->checks->protocol->voters[place].kept;
+    sim_check(world, node->view.state.taken >= kept, "accepted stays",
+              "the log of %s ends at slot %llu, and it helped to choose slot %llu",
+              name_of(world->checks->protocol, place), (ull)node->view.state.taken, (ull)kept);
 }
 
 uint64_t sim_check_chosen(const sim_world *world)
@@ -363,7 +380,7 @@ static void decode(sim_protocol *protocol, px_bytes head, px_buffer *body)
               (int)(size_bytes < 200 ? size_bytes : 200), (const char *)body->data);
 }
 
-void sim_check_sent(sim_world *world, uint32_t from, uint32_t to, px_bytes head, px_buffer *body)
+const px_wire *sim_check_sent(sim_world *world, uint32_t from, uint32_t to, px_bytes head, px_buffer *body)
 {
     sim_protocol *protocol = world->checks->protocol;
     const bool is_known = protocol->body == body && protocol->wire.kind != PX_WIRE_HELLO;
@@ -371,6 +388,7 @@ void sim_check_sent(sim_world *world, uint32_t from, uint32_t to, px_bytes head,
     sim_trace(world, "%s -> %u  %s%.*s", world->nodes[from]->name, to + 1, protocol->body == body ? "" : "?",
               (int)(body->size_bytes > 300 ? 300 : body->size_bytes - 2), (const char *)body->data);
     if (!is_known && protocol->wire.kind == PX_WIRE_CORE) on_message(protocol, from, &protocol->wire.core);
+    return &protocol->wire;
 }
 
 /* ---- starts ---- */

@@ -15,6 +15,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "codec/wire.h"
 #include "port/buffer.h"
 #include "sim/world.h"
 
@@ -23,8 +24,8 @@ typedef struct sim_protocol sim_protocol;
 sim_protocol *sim_protocol_make(sim_world *world);
 void sim_protocol_free(sim_protocol *protocol);
 
-/* A message leaves. */
-void sim_check_sent(sim_world *world, uint32_t from, uint32_t to, px_bytes head, px_buffer *body);
+/* A message leaves. Returns it decoded, until the next one leaves. */
+const px_wire *sim_check_sent(sim_world *world, uint32_t from, uint32_t to, px_bytes head, px_buffer *body);
 /* The node may know more chosen than before. */
 void sim_check_claim(sim_world *world, uint32_t place);
 /* It has started: what it said before must be there. */

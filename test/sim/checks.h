@@ -70,6 +70,9 @@ void sim_check_converged(sim_world *world);
 void sim_check_acknowledged(sim_world *world, uint32_t writer, uint64_t upto, uint64_t index,
                             uint32_t consecutive);
 
+/* ---- check_node.c: between two calls into a node ---- */
+void sim_check_node(sim_world *world, uint32_t place);
+
 /* ---- check_barrier.c: no stale reads ---- */
 uint64_t sim_check_barrier_asked(sim_world *world); /* what its answer may not lie below */
 void sim_check_barrier_done(sim_world *world, uint32_t place, uint64_t floor, uint64_t index);

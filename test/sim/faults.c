@@ -16,7 +16,7 @@ static const uint64_t gap_us_min[SIM_FAULTS] = {
     [SIM_FAULT_SLOW_PATH] = 500 * SIM_MS,    [SIM_FAULT_LOSS] = 500 * SIM_MS,
     [SIM_FAULT_TRANSFER] = 500 * SIM_MS,     [SIM_FAULT_WALL] = 1 * SIM_SECOND,
     [SIM_FAULT_DISK_ERROR] = 3 * SIM_SECOND, [SIM_FAULT_DISK_FULL] = 3 * SIM_SECOND,
-    [SIM_FAULT_SLOW_LOOP] = 1 * SIM_SECOND,
+    [SIM_FAULT_SLOW_LOOP] = 1 * SIM_SECOND,  [SIM_FAULT_TRAP] = 400 * SIM_MS,
 };
 
 static uint64_t draw(sim_world *world, uint64_t low, uint64_t high)
@@ -212,6 +212,7 @@ void sim_faults_heal(sim_world *world)
     on_partition_over(world, NULL, world->faults->partition);
     for (uint32_t place = 0; place < world->options.node_count; place++) {
         sim_node_resume(world, place);
+        sim_trap_set(world, place, (sim_trap){0});
         sim_node_start(world, place);
     }
 }
@@ -283,6 +284,13 @@ static void slow_path(sim_world *world, bool is_lossy)
     sim_world_after(world, draw(world, 1, 3 * SIM_SECOND), on_path_over, path, 0);
 }
 
+static void break_connection(sim_world *world)
+{
+    const uint32_t from = draw_node(world), to = draw_node(world);
+    if (draw_one_in(world, 4)) sim_net_make_late(world->net, from, to, draw(world, 1, SIM_SECOND));
+    sim_net_break(world->net, from, to);
+}
+
 static void hurt_disk(sim_world *world, sim_fault kind)
 {
     sim_disk *disk = &world->nodes[draw_node(world)]->disk;
@@ -323,6 +331,16 @@ static void slow_loop(sim_world *world)
     sim_world_after(world, draw(world, 1, 2 * SIM_SECOND), on_loop_over, node, 0);
 }
 
+static void lay_trap(sim_world *world)
+{
+    const sim_trap trap = {
+        .kind = (sim_trap_kind)draw(world, SIM_TRAP_NONE + 1, SIM_TRAPS - 1),
+        .keeps_power = draw_one_in(world, 2),
+        .down_us = draw_one_in(world, 4) ? draw(world, 1, 3 * SIM_SECOND) : draw(world, 1, 300 * SIM_MS),
+    };
+    sim_trap_set(world, draw_node(world), trap);
+}
+
 static void happen(sim_world *world, sim_fault kind)
 {
     switch (kind) {
@@ -331,7 +349,7 @@ static void happen(sim_world *world, sim_fault kind)
     case SIM_FAULT_PAUSE: pause_node(world, draw_node(world)); break;
     case SIM_FAULT_PARTITION: part_nodes(world); break;
     case SIM_FAULT_ONE_WAY: cut_one_way(world); break;
-    case SIM_FAULT_BREAK: sim_net_break(world->net, draw_node(world), draw_node(world)); break;
+    case SIM_FAULT_BREAK: break_connection(world); break;
     case SIM_FAULT_SLOW_DISK:
     case SIM_FAULT_HUNG_DISK:
     case SIM_FAULT_DISK_ERROR:
@@ -344,6 +362,7 @@ static void happen(sim_world *world, sim_fault kind)
         world->nodes[draw_node(world)]->clock.wall_shift_ms = (int64_t)draw(world, 0, 86400000) - 43200000;
         break;
     case SIM_FAULT_SLOW_LOOP: slow_loop(world); break;
+    case SIM_FAULT_TRAP: lay_trap(world); break;
     case SIM_FAULTS: px_assert(false);
     }
 }

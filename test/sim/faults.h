@@ -27,7 +27,8 @@
     X(WALL, "a wall clock jumps")                        \
     X(DISK_ERROR, "a sync fails")                        \
     X(DISK_FULL, "a disk is full")                       \
-    X(SLOW_LOOP, "a node's loop is slow")
+    X(SLOW_LOOP, "a node's loop is slow")                \
+    X(TRAP, "a node crashes at the worst moment")
 
 typedef enum {
 #define SIM_FAULT_ENUM(kind, words) SIM_FAULT_##kind,

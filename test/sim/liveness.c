@@ -71,6 +71,7 @@ static bool all_same(sim_world *world)
         const sim_node *node = world->nodes[place];
         if (!node->node || node->node->delivered_slot != first->delivered_slot) return false;
         if (node->node->delivered_slot != sim_check_chosen(world)) return false;
+        if (node->node->delivered_index != checks->order_count) return false;
         if (node->app.reader.next != checks->order_count + 1) return false;
     }
     return true;

@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "node/node_priv.h"
 #include "sim/checks.h"
+#include "sim/directed.h"
 #include "sim/faults.h"
 #include "sim/liveness.h"
 #include "sim/sim_net.h"
@@ -137,7 +138,17 @@ static const sim_scenario scenarios[] = {
 
 const char *sim_scenario_name(uint32_t place)
 {
-    return place < SCENARIOS ? scenarios[place].name : NULL;
+    if (place < SCENARIOS) return scenarios[place].name;
+    const sim_directed *directed = sim_directed_at(place - (uint32_t)SCENARIOS);
+    return directed ? directed->name : NULL;
+}
+
+static const sim_directed *find_directed(const char *name)
+{
+    const sim_directed *directed = NULL;
+    for (uint32_t i = 0; (directed = sim_directed_at(i)) != NULL; i++)
+        if (strcmp(directed->name, name) == 0) return directed;
+    return NULL;
 }
 
 static const sim_scenario *find_scenario(const char *name)
@@ -150,7 +161,8 @@ static const sim_scenario *find_scenario(const char *name)
 uint32_t sim_scenario_nodes(const char *name)
 {
     const sim_scenario *scenario = find_scenario(name);
-    return scenario ? scenario->nodes : 0;
+    const sim_directed *directed = find_directed(name);
+    return scenario ? scenario->nodes : directed ? directed->nodes : 0;
 }
 
 void sim_scenario_prepare(sim_world *world)
@@ -165,6 +177,7 @@ void sim_scenario_prepare(sim_world *world)
                               .burst_messages = 3,
                               .message_bytes_max = 512,
                               .barrier_gap_us = 200 * SIM_MS};
+    if (find_directed(world->options.scenario)) faults->work.barrier_gap_us = 0;
     memset(faults->gap_us, 0, sizeof faults->gap_us);
 }
 
@@ -235,17 +248,21 @@ static void run_loss(sim_world *world, const sim_scenario *scenario)
 void sim_scenario_run(sim_world *world)
 {
     const sim_scenario *scenario = find_scenario(world->options.scenario);
-    px_assert(scenario);
+    const sim_directed *directed = find_directed(world->options.scenario);
+    px_assert(scenario || directed);
     sim_world_run_until(world, world->now_us + SIM_SECOND);
     sim_liveness_check(world);
-    world->faults->work.is_stopped = false;
+    world->faults->work.is_stopped = directed != NULL;
     const uint32_t leader = sim_liveness_leader(world, (1u << world->options.node_count) - 1);
-    if (scenario->graph)
+    if (directed)
+        sim_directed_run(world, directed);
+    else if (scenario->graph)
         run_graph(world, scenario, leader);
     else if (scenario->loss)
         run_loss(world, scenario);
     else
         run_small(world);
+    world->faults->work.is_stopped = false;
     sim_faults_heal(world);
     sim_liveness_check(world);
 }

@@ -60,6 +60,13 @@ static void on_burst(sim_world *world, void *context, uint64_t run)
     sim_node_leave(world, app->place);
 }
 
+void sim_app_push(sim_app *app, uint64_t count)
+{
+    if (!app->port || !sim_node_enter(app->world, app->place)) return;
+    push_some(&app->intakes[0], count);
+    sim_node_leave(app->world, app->place);
+}
+
 static void on_room(px_intake_events *events)
 {
     sim_intake *intake = (sim_intake *)events;
@@ -148,6 +155,23 @@ static void on_done(px_barrier *barrier, uint64_t index)
     sim_check_barrier_done(asker->app->world, asker->app->place, asker->floor, index);
 }
 
+static void ask(sim_asker *asker)
+{
+    px_app *port = asker->app->port;
+    asker->is_asked = true;
+    asker->floor = sim_check_barrier_asked(asker->app->world);
+    port->calls->barrier(port, &asker->barrier);
+}
+
+void sim_app_ask(sim_app *app)
+{
+    unsigned number = 0;
+    while (number < SIM_BARRIERS_MAX && app->askers[number].is_asked) number++;
+    if (number == SIM_BARRIERS_MAX || !app->port || !sim_node_enter(app->world, app->place)) return;
+    ask(&app->askers[number]);
+    sim_node_leave(app->world, app->place);
+}
+
 static void on_ask(sim_world *world, void *context, uint64_t run)
 {
     sim_asker *asker = context;
@@ -157,9 +181,7 @@ static void on_ask(sim_world *world, void *context, uint64_t run)
     sim_world_after(world, gap_us(app, barrier_us ? barrier_us : SIM_SECOND), on_ask, asker, run);
     if (barrier_us == 0 || work_of(app)->is_stopped || !sim_node_enter(world, app->place)) return;
     if (!asker->is_asked) {
-        asker->is_asked = true;
-        asker->floor = sim_check_barrier_asked(world);
-        app->port->calls->barrier(app->port, &asker->barrier);
+        ask(asker);
     } else if (sim_happens(world, SIM_CHANCE_WORK, 100000)) {
         asker->is_asked = false;
         app->port->calls->barrier_cancel(app->port, &asker->barrier);

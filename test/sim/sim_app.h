@@ -66,6 +66,10 @@ void sim_app_deinit(sim_app *app);
 void sim_app_attach(sim_app *app, px_app *port);
 /* It is about to be gone. */
 void sim_app_detach(sim_app *app);
+/* Pushes `count` messages into its first intake now, as far as there is room. */
+void sim_app_push(sim_app *app, uint64_t count);
+/* Asks for a barrier now. */
+void sim_app_ask(sim_app *app);
 /* True where every message that was pushed and can be told is told, and no barrier is under way. */
 bool sim_app_is_idle(const sim_app *app);
 

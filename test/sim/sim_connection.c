@@ -52,7 +52,7 @@ static sim_letter *take_letter(sim_connection *connection)
     return NULL;
 }
 
-static void free_letter(sim_letter *letter)
+void sim_letter_free(sim_letter *letter)
 {
     px_buffer_release(letter->body);
     free(letter);
@@ -62,7 +62,7 @@ void sim_connection_drop_queue(sim_connection *connection)
 {
     for (sim_letter *letter = take_letter(connection); letter; letter = take_letter(connection)) {
         connection->net->world->counts.messages_lost++;
-        free_letter(letter);
+        sim_letter_free(letter);
     }
 }
 
@@ -109,6 +109,13 @@ void sim_connection_end(sim_connection *connection, uint64_t sender_us, uint64_t
     }
     sim_world_after(world, sender_us, on_sender_down, connection, connection->number);
     sim_world_after(world, receiver_us, on_receiver_closed, connection, connection->number);
+}
+
+void sim_connection_abandon(sim_connection *connection)
+{
+    connection->is_broken = true;
+    connection->arrivals_end_us = UINT64_MAX;
+    sim_world_after(connection->net->world, 0, on_sender_down, connection, connection->number);
 }
 
 /* ---- bytes ---- */
@@ -162,7 +169,7 @@ static void on_arrival(sim_world *world, void *context, uint64_t number)
     } else {
         world->counts.messages_lost++;
     }
-    free_letter(letter);
+    sim_letter_free(letter);
     free(arrival);
 }
 
@@ -195,7 +202,7 @@ static void send_datagram(sim_connection *connection, sim_letter *letter, uint64
     }
     if (path->is_cut || sim_happens(world, SIM_CHANCE_NET, path->loss)) {
         world->counts.messages_lost++;
-        free_letter(letter);
+        sim_letter_free(letter);
         return;
     }
     const uint64_t bound_us = connection->first_us + 1;
@@ -220,7 +227,7 @@ static void send_letter(sim_connection *connection, sim_letter *letter)
         connection->free_us + sim_net_travel_us(net, connection->from, connection->to);
     if (connection->is_broken) {
         world->counts.messages_lost++;
-        free_letter(letter);
+        sim_letter_free(letter);
     } else if (net->is_datagram) {
         send_datagram(connection, letter, arrival_us);
     } else {
@@ -264,13 +271,26 @@ void sim_connection_pump(sim_connection *connection)
     sim_world_after(world, connection->free_us - world->now_us, on_pump, connection, connection->number);
 }
 
-void sim_connection_push(sim_connection *connection, px_lane lane, px_bytes head, px_buffer *body)
+sim_letter *sim_letter_make(px_bytes head, px_buffer *body)
 {
     sim_letter *letter = sim_zeroed(sizeof *letter);
     px_assert(head.size_bytes <= SIM_HEAD_BYTES_MAX);
     letter->body = px_buffer_retain(body);
     letter->head_bytes = (uint32_t)head.size_bytes;
     if (head.size_bytes) memcpy(letter->head, head.data, head.size_bytes);
+    return letter;
+}
+
+void sim_connection_send_now(sim_connection *connection, sim_letter *letter)
+{
+    send_off(connection, letter,
+             connection->net->world->now_us +
+                 sim_net_travel_us(connection->net, connection->from, connection->to));
+}
+
+void sim_connection_push(sim_connection *connection, px_lane lane, px_bytes head, px_buffer *body)
+{
+    sim_letter *letter = sim_letter_make(head, body);
     *connection->lanes[lane].end = letter;
     connection->lanes[lane].end = &letter->next;
     connection->queued_bytes += letter->head_bytes + body->size_bytes;
@@ -287,7 +307,7 @@ void sim_connections_drop_arrivals(sim_world *world)
     for (size_t i = 0; i < world->heap_count; i++) {
         if (world->heap[i].fire != on_arrival) continue;
         sim_arrival *arrival = world->heap[i].context;
-        free_letter(arrival->letter);
+        sim_letter_free(arrival->letter);
         free(arrival);
     }
 }

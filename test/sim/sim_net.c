@@ -43,7 +43,7 @@ static void on_incoming_due(sim_world *world, void *context, uint64_t number)
     (void)number;
     if (world->nodes[connection->to]->run != connection->to_run) return;
     if (sim_node_defers(world, connection->to)) return;
-    if (connection->is_broken || !sim_node_enter(world, connection->to)) return;
+    if ((connection->is_broken && !connection->is_late) || !sim_node_enter(world, connection->to)) return;
     sim_net *net = connection->net;
     connection->receiver_knows = true;
     px_net_events *events = net->ends[connection->to].events;
@@ -74,6 +74,7 @@ static void on_up_due(sim_world *world, void *context, uint64_t number)
     px_net_events *events = connection->net->ends[connection->from].events;
     events->on_up(events, connection->to);
     sim_node_leave(world, connection->from);
+    if (connection->is_late) sim_connection_abandon(connection);
 }
 
 static void on_dial(sim_world *world, void *context, uint64_t attempt)
@@ -95,7 +96,9 @@ static void on_dial(sim_world *world, void *context, uint64_t attempt)
     dialler->connection = connection;
     const uint64_t there_us = sim_net_travel_us(net, dialler->from, dialler->to);
     const uint64_t back_us = sim_net_travel_us(net, dialler->to, dialler->from);
-    const uint64_t incoming_us = 2 * there_us + back_us;
+    const uint64_t incoming_us = 2 * there_us + back_us + dialler->late_us;
+    connection->is_late = dialler->late_us != 0;
+    dialler->late_us = 0;
     connection->last_us = world->now_us + incoming_us;
     sim_world_after(world, incoming_us, on_incoming_due, connection, connection->number);
     sim_world_after(world, there_us + back_us + sim_below(world, SIM_CHANCE_NET, 2 * there_us + 1), on_up_due,
@@ -107,6 +110,85 @@ void sim_net_dial_after(sim_dialler *dialler, uint64_t delay_us)
     sim_world *world = dialler->net->world;
     const uint64_t jitter_us = delay_us ? sim_below(world, SIM_CHANCE_NET, delay_us / 2 + 1) : 0;
     sim_world_after(world, delay_us - jitter_us, on_dial, dialler, ++dialler->attempt);
+}
+
+/* ---- rules of scenarios ---- */
+
+static bool is_of_kind(px_wire_kind wire, px_message_kind core, px_wire_kind wanted_wire,
+                       px_message_kind wanted_core)
+{
+    if (wanted_wire != PX_WIRE_UNKNOWN && wire != wanted_wire) return false;
+    return wanted_core == 0 || core == wanted_core;
+}
+
+static sim_verdict judge(const sim_net *net, uint32_t from, uint32_t to, const px_wire *wire)
+{
+    if (wire->kind == PX_WIRE_HELLO) return SIM_PASS;
+    const px_message_kind core = wire->kind == PX_WIRE_CORE ? wire->core.kind : 0;
+    for (uint32_t i = 0; i < net->rule_count; i++) {
+        const sim_rule *rule = &net->rules[i];
+        if (!(rule->from >> from & 1) || !(rule->to >> to & 1)) continue;
+        if (is_of_kind(wire->kind, core, rule->wire, rule->core)) return rule->verdict;
+    }
+    return SIM_PASS;
+}
+
+static void hold(sim_connection *connection, const px_wire *wire, px_bytes head, px_buffer *body)
+{
+    sim_held *held = sim_zeroed(sizeof *held);
+    held->connection = connection;
+    held->letter = sim_letter_make(head, body);
+    held->wire = wire->kind;
+    held->core = wire->kind == PX_WIRE_CORE ? wire->core.kind : 0;
+    sim_held **at = &connection->net->held;
+    while (*at) at = &(*at)->next;
+    *at = held;
+}
+
+void sim_net_rule(sim_net *net, sim_rule rule)
+{
+    px_assert(net->rule_count < SIM_RULES_MAX);
+    net->rules[net->rule_count++] = rule;
+}
+
+void sim_net_clear_rules(sim_net *net)
+{
+    net->rule_count = 0;
+}
+
+uint32_t sim_net_held(const sim_net *net, uint32_t from, uint32_t to, px_wire_kind wire, px_message_kind core)
+{
+    uint32_t count = 0;
+    for (const sim_held *held = net->held; held; held = held->next) {
+        if (!(from >> held->connection->from & 1) || !(to >> held->connection->to & 1)) continue;
+        count += is_of_kind(held->wire, held->core, wire, core);
+    }
+    return count;
+}
+
+void sim_net_release(sim_net *net, uint32_t from, uint32_t to)
+{
+    sim_held **at = &net->held;
+    while (*at) {
+        sim_held *held = *at;
+        if (!(from >> held->connection->from & 1) || !(to >> held->connection->to & 1)) {
+            at = &held->next;
+            continue;
+        }
+        *at = held->next;
+        sim_connection_send_now(held->connection, held->letter);
+        free(held);
+    }
+}
+
+static void drop_held(sim_net *net)
+{
+    while (net->held) {
+        sim_held *held = net->held;
+        net->held = held->next;
+        sim_letter_free(held->letter);
+        free(held);
+    }
 }
 
 /* ---- the port ---- */
@@ -126,7 +208,10 @@ static bool port_send(px_net *port, uint32_t member, px_lane lane, px_bytes head
     sim_connection *connection = open_connection(port, member);
     px_assert(member < world->options.node_count && member != end->place);
     if (!connection || connection->queued_bytes > QUEUE_BYTES_MAX) return false;
-    sim_check_sent(world, end->place, member, head, body);
+    const px_wire *wire = sim_check_sent(world, end->place, member, head, body);
+    const sim_verdict verdict = judge(end->net, end->place, member, wire);
+    if (verdict == SIM_HOLD) hold(connection, wire, head, body);
+    if (verdict != SIM_PASS) return true;
     sim_connection_push(connection, lane, head, body);
     world->counts.messages_sent++;
     world->counts.bytes_sent += head.size_bytes + body->size_bytes;
@@ -198,6 +283,7 @@ sim_net *sim_net_make(sim_world *world, bool is_datagram)
 void sim_net_free(sim_net *net)
 {
     sim_connections_drop_arrivals(net->world);
+    drop_held(net);
     while (net->connections) {
         sim_connection *connection = net->connections;
         net->connections = connection->next;
@@ -246,6 +332,11 @@ void sim_net_break(sim_net *net, uint32_t from, uint32_t to)
     sim_trace(net->world, "net  the connection %u -> %u breaks", from + 1, to + 1);
     sim_connection_end(connection, sim_below(net->world, SIM_CHANCE_NET, sim_net_idle_us(net)),
                        sim_below(net->world, SIM_CHANCE_NET, sim_net_idle_us(net)));
+}
+
+void sim_net_make_late(sim_net *net, uint32_t from, uint32_t to, uint64_t late_us)
+{
+    net->diallers[from][to].late_us = late_us;
 }
 
 /* ---- cuts ---- */

@@ -14,6 +14,7 @@
 #ifndef PX_TEST_SIM_SIM_NET_H
 #define PX_TEST_SIM_SIM_NET_H
 
+#include "codec/wire.h"
 #include "port/net.h"
 #include "sim/world.h"
 
@@ -45,7 +46,27 @@ sim_path *sim_net_path(sim_net *net, uint32_t from, uint32_t to);
 void sim_net_cut(sim_net *net, uint32_t from, uint32_t to, bool is_cut);
 /* Ends the connection that `from` dialled, with what is queued and some of what is under way. */
 void sim_net_break(sim_net *net, uint32_t from, uint32_t to);
+/* The next connection that `from` dials comes so much later at `to`, with its hello, and is given up before.
+ * [R8] */
+void sim_net_make_late(sim_net *net, uint32_t from, uint32_t to, uint64_t late_us);
 /* True where both nodes know of a connection each way. */
 bool sim_net_is_whole(const sim_net *net);
+
+/* ---- what scenarios do to single messages; a hello always passes ---- */
+typedef enum { SIM_PASS, SIM_HOLD, SIM_DROP } sim_verdict;
+/* Fits messages of one kind between these nodes (masks). The first rule that fits decides. */
+typedef struct {
+    uint32_t from, to;
+    px_wire_kind wire;    /* PX_WIRE_UNKNOWN: any */
+    px_message_kind core; /* of PX_WIRE_CORE; 0: any */
+    sim_verdict verdict;
+} sim_rule;
+void sim_net_rule(sim_net *net, sim_rule rule);
+void sim_net_clear_rules(sim_net *net);
+/* How many messages are held between these nodes (masks), of that kind as in a rule. */
+uint32_t sim_net_held(const sim_net *net, uint32_t from, uint32_t to, px_wire_kind wire,
+                      px_message_kind core);
+/* Lets what is held go on its way, the oldest first. */
+void sim_net_release(sim_net *net, uint32_t from, uint32_t to);
 
 #endif

@@ -6,6 +6,7 @@
 #include "sim/sim_net.h"
 
 #define SIM_HEAD_BYTES_MAX 128u
+#define SIM_RULES_MAX 16u
 #define SIM_BACKOFF_US_MIN (50 * SIM_MS)
 #define SIM_BACKOFF_US_MAX (400 * SIM_MS)
 
@@ -31,6 +32,7 @@ struct sim_connection {
     uint64_t from_run, to_run;
     bool sender_knows, receiver_knows; /* it was told up (incoming), and not yet down (closed) */
     bool is_broken;                    /* nothing that is sent now arrives */
+    bool is_late;                      /* the receiver hears of it when the sender has long given it up */
     uint64_t arrivals_end_us;          /* once broken: what is due later is lost */
     uint64_t first_us; /* the first message's arrival: in datagram mode none comes before it */
     uint64_t last_us;  /* the latest arrival so far */
@@ -40,6 +42,16 @@ struct sim_connection {
     size_t queued_bytes;
 };
 
+/* A message that a rule holds back. */
+typedef struct sim_held sim_held;
+struct sim_held {
+    sim_held *next;
+    sim_connection *connection;
+    sim_letter *letter;
+    px_wire_kind wire;
+    px_message_kind core;
+};
+
 /* What `from` does to have a connection to `to`. */
 typedef struct {
     sim_net *net;
@@ -47,6 +59,7 @@ typedef struct {
     sim_connection *connection; /* up at the sender, or under way; NULL: none */
     uint64_t backoff_us;
     uint64_t attempt; /* the one that counts */
+    uint64_t late_us; /* its next connection is that late at the receiver; 0: it is not */
     sim_path path;
 } sim_dialler;
 
@@ -64,6 +77,9 @@ struct sim_net {
     sim_dialler diallers[PX_MEMBERS_MAX][PX_MEMBERS_MAX];
     sim_connection *connections;
     uint64_t numbers;
+    sim_rule rules[SIM_RULES_MAX];
+    uint32_t rule_count;
+    sim_held *held; /* oldest first */
     uint8_t *space;
     size_t space_bytes;
 };
@@ -80,7 +96,14 @@ sim_connection *sim_connection_make(sim_dialler *dialler);
 void sim_connection_free(sim_connection *connection);
 /* Nothing more is sent on it; each side learns so after its delay. */
 void sim_connection_end(sim_connection *connection, uint64_t sender_us, uint64_t receiver_us);
+/* The sender gives it up at once; what it has sent still arrives. */
+void sim_connection_abandon(sim_connection *connection);
 void sim_connection_push(sim_connection *connection, px_lane lane, px_bytes head, px_buffer *body);
+/* A copy of the head, and the body retained. */
+sim_letter *sim_letter_make(px_bytes head, px_buffer *body);
+void sim_letter_free(sim_letter *letter);
+/* It overtakes whatever is queued. */
+void sim_connection_send_now(sim_connection *connection, sim_letter *letter);
 /* Sends what its path lets through now. */
 void sim_connection_pump(sim_connection *connection);
 void sim_connection_drop_queue(sim_connection *connection);

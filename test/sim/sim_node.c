@@ -135,8 +135,10 @@ static void turn(sim_world *world, uint32_t place)
     }
     px_node_check(node->node);
     sim_check_claim(world, place);
+    sim_check_node(world, place);
     watch_role(node);
     sim_disk_watch(&node->disk);
+    sim_trap_watch(world, place);
     arm_timer(node);
 }
 
@@ -180,7 +182,9 @@ void sim_node_leave(sim_world *world, uint32_t place)
     }
     px_node_check(node->node);
     sim_check_claim(world, place);
+    sim_check_node(world, place);
     sim_disk_watch(&node->disk);
+    sim_trap_watch(world, place);
     arm_timer(node);
     if (node->is_turn_due) return;
     node->is_turn_due = true;
@@ -250,6 +254,7 @@ void sim_node_start(sim_world *world, uint32_t place)
     node->timer_us = UINT64_MAX;
     node->is_dying = node->is_turn_due = false;
     node->role_seen = PX_ROLE_FOLLOWER;
+    memset(node->links, 0, sizeof node->links);
     sim_disk_start(&node->disk);
     node->config.seed = px_prng_next(&world->chance[SIM_CHANCE_LOOP]);
     const px_err err = px_node_open(&node->config, &ports, &node->node, &fault);

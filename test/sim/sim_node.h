@@ -9,13 +9,21 @@
 #ifndef PX_TEST_SIM_SIM_NODE_H
 #define PX_TEST_SIM_SIM_NODE_H
 
+#include "codec/wire.h"
 #include "node/node.h"
 #include "sim/sim_app.h"
 #include "sim/sim_clock.h"
 #include "sim/sim_disk.h"
+#include "sim/traps.h"
 #include "sim/world.h"
 
 #define SIM_NAME_BYTES 16u
+
+/* The connection that a node took last of a member. */
+typedef struct {
+    px_incarnation incarnation;
+    uint64_t connection;
+} sim_link;
 
 struct sim_node {
     sim_world *world;
@@ -37,6 +45,8 @@ struct sim_node {
     uint64_t turn_most_us; /* how long a turn may let wait for it */
     uint64_t pauses;
     uint64_t role_seen, ballot_seen;
+    sim_link links[PX_MEMBERS_MAX];
+    sim_trap trap;
     sim_event *backlog;
     size_t backlog_count, backlog_capacity;
 };

@@ -47,7 +47,7 @@ typedef struct {
     uint64_t events, messages_sent, messages_delivered, bytes_sent, messages_lost;
     uint64_t chosen, acknowledged, barriers, pushed;
     uint64_t crashes, starts, power_cuts, pauses, elections, partitions, one_way_cuts, connections_broken,
-        slow_disks, slow_links;
+        slow_disks, slow_links, traps;
     uint64_t transfers, wall_jumps, disk_errors, disk_fulls, statements_checked, images_read, leaders;
     uint64_t simulated_us, hash;
 } sim_counts;
