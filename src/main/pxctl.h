@@ -37,6 +37,7 @@ extern const px_command px_command_members;
 extern const px_command px_command_digest;
 extern const px_command px_command_why;
 extern const px_command px_command_certs;
+extern const px_command px_command_verify;
 
 /* One option of a command; exactly one of the two outputs is set. The list ends with an empty one. */
 typedef struct {
