@@ -1,7 +1,7 @@
 /* kept.h - what a clean stop could not commit, on disk until the log has it.
  *
- * Meaning    px_kept_write puts what the pipes' intakes hold into the file `kept`: under the holder and number
- *            that it has, or unnumbered where its session was never opened. px_kept_read, at the next start,
+ * Meaning    px_kept_write puts what the pipes' intakes hold into the file `kept`: under the holder and
+ *            number that it has, or unnumbered where its session was never opened. px_kept_read, at the next start,
  *            makes an intake of each such list; it is sent before anything newer of its pipe, and what was
  *            unnumbered is written down again under its new holder before any of it is sent. What is seen
  *            chosen leaves the file. So nothing is lost or doubled, whatever a leader had of it already.
@@ -26,7 +26,7 @@
  * Errors  PX_ERR_OVERSIZE  a message is longer than the limit now allows.   Others as those of the disk. */
 PX_MUST_USE px_err px_kept_read(px_node *node, px_wal_fault *fault);
 
-/* Writes and syncs what is to be kept now: of pipes, where `all`, else of the intakes that px_kept_read made. */
+/* Writes and syncs what is to be kept now: of all pipes, or of the intakes that px_kept_read made. */
 PX_MUST_USE px_err px_kept_write(px_node *node, bool all);
 
 /* Brings the file up to what became of its lists; until then nothing of them may be sent. */

@@ -67,8 +67,8 @@ void px_node_hand_over(px_node *node, uint32_t member);
 /* Is everything that was pushed chosen? */
 bool px_node_is_drained(const px_node *node);
 
-/* At a clean stop, when local takes nothing more: what pipes handed over and is not chosen goes to disk, to be
- * sent by the next start. The node does not turn again. [R12] */
+/* At a clean stop, when local takes nothing more: what pipes handed over and is not chosen goes to disk, to
+ * be sent by the next start. The node does not turn again. [R12] */
 PX_MUST_USE px_err px_node_keep(px_node *node);
 
 /* Has this node given up leading, or was it never? */
