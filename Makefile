@@ -24,15 +24,14 @@ compile = @mkdir -p $(@D) && $(CC) -std=c11 $(CFLAGS) $(WARN) $(package_cflags) 
   $(version) -MMD -MP -c $< -o $@
 link = @mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) \
   -Wl,--as-needed -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(package_libs) -pthread
-
 folders := $(sort $(patsubst src/%/,%,$(dir $(wildcard src/*/*.c))))
 programs := $(patsubst src/main/%.c,%,$(wildcard src/main/px.c src/main/pxctl.c))
 objects = $(patsubst %.c,$1/%.o,$(filter-out $(programs:%=src/main/%.c),$(wildcard src/$2/*.c)))
 archives = $(foreach folder,$(filter $2,$(folders)),$1/lib$(folder).a)
 pure = base paxos codec
 
-.PHONY: all help unit rules corpus sim sim-check check lint format test test-clang test-asan test-cluster \
-  fuzz demo cluster bench install image clean
+.PHONY: all help unit rules corpus sim sim-check mutants check lint format test test-clang test-asan \
+  test-cluster fuzz demo cluster bench install image clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(programs:%=$(B)/%)
@@ -44,7 +43,7 @@ help:
 #: make check        fast tests: unit, rules, simulation, corpora; `make unit-wal` for one folder
 #: make lint         what a machine can check of the style; `make format` lays files out
 #: make test         all that CI runs
-#: make sim SEED=7   one seed of the simulation, told in full
+#: make sim SEED=7   one seed of the simulation, told in full; `make mutants` breaks each rule in it
 #: make fuzz         FUZZ_SECONDS for each format
 #: make cluster N=3  runs N nodes under run/ until Ctrl-C
 #: make bench        throughput and latency on this machine
@@ -79,7 +78,6 @@ needs-main = %
 needs-quic = $(pure) os quic
 needs-local = $(pure) os local
 suites := $(patsubst test/unit/%/,unit-%,$(sort $(dir $(wildcard test/unit/*/*_test.c))))
-
 # $1: name of the suite, $2: its folder, $3: folders of src that it links.
 define suite_rules
 .PHONY: $1
@@ -116,7 +114,8 @@ sim: $(B)/px-sim
 	$(B)/px-sim --seed $(SEED)
 sim-check: $(if $(wildcard test/sim/*.c),$(B)/px-sim)
 	@$(if $^,scripts/run-tests $(B)/results/sim "$(B)/px-sim --check")
-
+mutants: $(B)/px-sim
+	@test/sim/run-mutants $<
 check: unit rules corpus sim-check
 lint: $(call archives,$(B)/obj,$(pure)) | build/.deps-test
 	@mkdir -p $(B)/results; bad=0; for tool in tools/floors "tools/purity $^" tools/tidy; do \
@@ -147,5 +146,4 @@ image:
 	docker build -t px:$(VERSION) .
 clean:
 	rm -rf build
-
 -include $(shell find $(B)/obj $(B)/test -name '*.d' 2>/dev/null)
