@@ -1,10 +1,11 @@
 /* kept.h - what a clean stop could not commit, on disk until the log has it.
  *
  * Meaning    px_kept_write puts what the pipes' intakes hold into the file `kept`: under the holder and
- *            number that it has, or unnumbered where its session was never opened. px_kept_read, at the next start,
- *            makes an intake of each such list; it is sent before anything newer of its pipe, and what was
- *            unnumbered is written down again under its new holder before any of it is sent. What is seen
- *            chosen leaves the file. So nothing is lost or doubled, whatever a leader had of it already.
+ *            number that it has, or unnumbered where its session was never opened. px_kept_read, at the
+ *            next start, makes an intake of each such list; it is sent before anything newer of its pipe,
+ *            and what was unnumbered is written down again under its new holder before any of it is sent.
+ *            What is seen chosen leaves the file. So nothing is lost or doubled, whatever a leader had of
+ *            it already.
  * Source     spec.md §1; [R12].
  *
  * The file, little-endian:

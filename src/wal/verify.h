@@ -1,8 +1,8 @@
 /* verify.h - is every record of a data folder sound?
  *
  * Meaning    Opens the log as a start would, over a disk that keeps nothing of what is written to it, and
- *            then reads every slot back: checksums of records and bodies, the hash chain, and the numbers of slots
- *            and messages.
+ *            then reads every slot back: checksums of records and bodies, the hash chain, and the numbers
+ *            of slots and messages.
  * Source     spec.md §6 (verify); [R15, R16]. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_WAL_VERIFY_H

@@ -423,3 +423,57 @@ def test_a_stop_at_any_moment_of_a_lost_quorum_keeps_each_line_once(cluster):
     assert any("kept" in node.log() for node in cluster.nodes)
     for end in ends:
         os.close(end)
+
+
+def keep_lines(cluster, lines):
+    """Stops a node with these lines in its kept file, all others being killed; returns that node."""
+    node = cluster.others(cluster.wait_leader())[0]
+    for other in cluster.others(node):
+        other.kill()
+    write(node, lines)
+    wait_taken(node)
+    stop_in_time(node)
+    assert f"{len(lines)} messages" in node.log()
+    return node
+
+
+def test_kills_while_kept_lines_are_sent_neither_lose_nor_double_any(cluster):
+    lines = [line.ljust(1500, b".") for line in numbered(b"kept", 400)]
+    node = keep_lines(cluster, lines)
+    for other in cluster.others(node):
+        other.start()
+    cluster.wait_leader(cluster.others(node))
+    for share in (0, 1, 100, 200, 399):
+        node.start()
+        witness = cluster.others(node)[0]
+        wait_until("some are committed", lambda: (witness.status() or {}).get("committed", 0) >= share)
+        node.kill()
+    node.start()
+    check_everywhere(cluster, lines)
+
+
+def test_a_damaged_kept_file_is_said_and_moved_away(cluster):
+    node = keep_lines(cluster, numbered(b"kept", 20))
+    path = os.path.join(node.data, "kept")
+    with open(path, "r+b") as file:
+        file.seek(60)
+        byte = file.read(1)
+        file.seek(60)
+        file.write(bytes([byte[0] ^ 1]))
+    for each in cluster.nodes:
+        each.start()
+    check_everywhere(cluster, [])
+    assert "kept.damaged" in node.log() and os.path.exists(path + ".damaged")
+
+
+def test_kept_lines_over_a_smaller_limit_are_not_dropped(cluster):
+    node = keep_lines(cluster, [b"x" * 3000])
+    node.settings["max_message_bytes"] = 2000
+    node.write_config()
+    refused = run_px(node.config)
+    assert refused.returncode == 1 and b"max_message_bytes" in refused.stderr
+    del node.settings["max_message_bytes"]
+    node.write_config()
+    for each in cluster.nodes:
+        each.start()
+    check_everywhere(cluster, [b"x" * 3000])
