@@ -115,7 +115,7 @@ static void on_signal(void *context, int number)
 {
     px_daemon *daemon = context;
     if (number == SIGHUP) {
-        px_service_tell(PX_SERVICE_RELOADING);
+        if (daemon->is_ready) px_service_tell(PX_SERVICE_RELOADING);
         px_reload(daemon->config_path, daemon->config, daemon->net, daemon->log);
         if (daemon->is_ready) px_service_tell(PX_SERVICE_READY);
     } else if (daemon->step == STEP_RUNNING) {
