@@ -339,8 +339,20 @@ static void on_piece(sim_protocol *protocol, uint32_t from, const px_message *me
         claim(protocol, from, message->log.entries[i].slot, message->log.entries[i].chain);
 }
 
+/* Only who is a voter of a complete roster answers as one. [R18] */
+static void check_voter(const sim_protocol *protocol, uint32_t from, const px_message *message)
+{
+    const px_node *node = protocol->world->nodes[from]->node;
+    const bool is_vote_kind = message->kind == PX_MESSAGE_HEARD || message->kind == PX_MESSAGE_PREPARE ||
+                              message->kind == PX_MESSAGE_PROMISE || message->kind == PX_MESSAGE_ACCEPTED ||
+                              message->kind == PX_MESSAGE_PROBED;
+    sim_check(protocol->world, !node || !is_vote_kind || node->core->is_voting, "voter",
+              "%s votes, and is no voter yet", name_of(protocol, from));
+}
+
 static void on_message(sim_protocol *protocol, uint32_t from, const px_message *message)
 {
+    check_voter(protocol, from, message);
     const px_node_state *state = &message->state;
     switch (message->kind) {
     case PX_MESSAGE_HEARD: state_durable(protocol, from, "heard", state, state->durable); break;

@@ -14,12 +14,16 @@ typedef struct {
     const char *name;
     uint32_t nodes;
     void (*run)(sim_world *world); /* from a quiet cluster that the first node leads */
+    bool is_first_start;           /* or from before anybody has started */
 } sim_directed;
+
+/* directed_log.c; ends with a nameless one. */
+extern const sim_directed sim_directed_log[];
 
 /* The one at `place`, NULL behind the last. */
 const sim_directed *sim_directed_at(uint32_t place);
 
-/* Brings the first node to lead, then runs it. */
+/* Brings the first node to lead where that is wanted, then runs it. */
 void sim_directed_run(sim_world *world, const sim_directed *directed);
 
 #endif

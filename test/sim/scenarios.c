@@ -250,8 +250,10 @@ void sim_scenario_run(sim_world *world)
     const sim_scenario *scenario = find_scenario(world->options.scenario);
     const sim_directed *directed = find_directed(world->options.scenario);
     px_assert(scenario || directed);
-    sim_world_run_until(world, world->now_us + SIM_SECOND);
-    sim_liveness_check(world);
+    if (!directed || !directed->is_first_start) {
+        sim_world_run_until(world, world->now_us + SIM_SECOND);
+        sim_liveness_check(world);
+    }
     world->faults->work.is_stopped = directed != NULL;
     const uint32_t leader = sim_liveness_leader(world, (1u << world->options.node_count) - 1);
     if (directed)
