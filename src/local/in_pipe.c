@@ -27,6 +27,8 @@ _Static_assert(2 * FIFO_BYTES <= PX_INTAKE_BYTES, "most of what a pipe may lose 
 /* What a message may cost in the intake beside its bytes, before its room is asked anew. */
 #define MESSAGE_COST_BYTES 64u
 #define RETRY_US 1000000u
+/* What a FIFO can hold, and a writer that goes on may add, at the very end. */
+#define REST_BYTES (4u * FIFO_BYTES)
 /* Reads in one turn to finish a message at a stop. */
 #define FINISH_READS 16384u
 
@@ -257,6 +259,23 @@ static void finish(px_in_pipe *pipe)
     if (!is_between_messages(pipe)) return;
     want(pipe, 0);
     px_env_start(pipe->env, &pipe->deadline, 0);
+}
+
+void px_in_pipe_take_rest(px_in_pipe *pipe)
+{
+    px_streams *streams = pipe->env->streams;
+    px_assert(pipe->is_stopping);
+    for (size_t left = REST_BYTES; left > 0 && !pipe->is_ended && make_space(pipe);) {
+        size_t got = 0;
+        const size_t room = pipe->capacity - pipe->end;
+        const size_t bytes = room < left ? room : left;
+        const px_err err = streams->read(streams, pipe->stream, pipe->space + pipe->end, bytes, &got);
+        pipe->is_ended = err == PX_ERR_END;
+        if (err && !pipe->is_ended) return;
+        pipe->end += got;
+        left -= got;
+        (void)push_messages(pipe);
+    }
 }
 
 static void on_deadline(px_timer *timer)

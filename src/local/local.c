@@ -135,6 +135,11 @@ void px_local_stop(px_local *local, void *context, void (*on_stopped)(void *cont
     if (local->socket) px_socket_stop(local->socket, STOP_US);
 }
 
+void px_local_take_rest(px_local *local)
+{
+    if (local->is_stopping) px_pipes_take_rest(local->pipes);
+}
+
 void px_local_close(px_local *local)
 {
     px_env_stop(&local->env, &local->check);

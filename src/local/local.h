@@ -50,6 +50,10 @@ PX_MUST_USE px_err px_local_open(const px_local_config *config, px_app *app, px_
  * for readers and replies. Then calls on_stopped, once, from a timer; the node must go on meanwhile. */
 void px_local_stop(px_local *local, void *context, void (*on_stopped)(void *context));
 
+/* Behind px_local_stop, at the very end: hands the node what writers have put into `in` pipes since. It is to
+ * be kept for the next start. */
+void px_local_take_rest(px_local *local);
+
 /* Closes everything at once and frees it; FIFOs stay, the socket's file goes. */
 void px_local_close(px_local *local);
 

@@ -144,6 +144,12 @@ void px_pipes_stop(px_pipes *pipes, uint64_t wait_us)
     }
 }
 
+void px_pipes_take_rest(px_pipes *pipes)
+{
+    for (uint32_t place = 0; place < pipes->count; place++)
+        if (pipes->pairs[place].in) px_in_pipe_take_rest(pipes->pairs[place].in);
+}
+
 static void count_side(const char *name, const char *direction, px_pipe_counters counted, void *context,
                        void (*each)(void *context, const px_local_counters *counters))
 {

@@ -21,6 +21,7 @@ void px_pipes_on_delivered(px_pipes *pipes, uint64_t index);
 /* Looks after FIFOs that were removed; now and then. */
 void px_pipes_check(px_pipes *pipes);
 void px_pipes_stop(px_pipes *pipes, uint64_t wait_us);
+void px_pipes_take_rest(px_pipes *pipes);
 void px_pipes_count(const px_pipes *pipes, void *context,
                     void (*each)(void *context, const px_local_counters *counters));
 void px_pipes_close(px_pipes *pipes);

@@ -330,6 +330,7 @@ int px_daemon_run(const char *path, const px_config *config, px_stderr_log *log)
     if (!status) {
         px_loop_on_turn(daemon.loop, &daemon, on_turn);
         px_loop_run(daemon.loop);
+        px_local_take_rest(daemon.local);
         if (px_node_keep(daemon.node)) status = PX_EXIT_FAILED;
         px_log_event(&log->log, PX_LOG_INFO, "stopped");
     }

@@ -2,7 +2,9 @@
 #
 #     writer -> in  px1, px2, px3  out -> reader     SIGTERM one after the other, or all
 # SPDX-License-Identifier: Apache-2.0
-from px_cluster import Load, Writer, check_log
+import signal
+
+from px_cluster import DEADLINE_S, Load, Writer, check_log, wait_until
 
 LINES = 600
 
@@ -70,3 +72,23 @@ def test_a_leader_that_stops_hands_over(cluster):
     assert heir in others
     with heir.connect() as client:
         assert client.ask(op="send", data="goes on")["ok"]
+
+
+def test_a_line_written_while_px_drains_is_kept(cluster):
+    node, *others = cluster.nodes
+    reader = cluster.reader(node)
+    Writer(node.fifo_in, [b"before"]).finish()
+    reader.wait_line(b"before")
+    for other in others:
+        other.kill()
+    Writer(node.fifo_in, [b"waits for a majority"]).finish()
+    node.signal(signal.SIGTERM)
+    wait_until("it to stop reading", lambda: "stopping" in node.log())
+    Writer(node.fifo_in, [b"into the drain %d" % number for number in range(50)]).finish()
+    assert node.process.wait(DEADLINE_S) == 0
+    for each in cluster.nodes:
+        each.start()
+    cluster.wait_leader(cluster.nodes)
+    reader.wait_line(b"into the drain 49")
+    assert reader.all_lines() == [b"before", b"waits for a majority"] + [
+        b"into the drain %d" % number for number in range(50)]
