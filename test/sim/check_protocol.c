@@ -29,7 +29,8 @@ typedef struct {
     uint64_t cuts, durable; /* under `accepted` */
     px_ballot campaign;
     uint64_t campaign_run;
-    uint64_t kept; /* chosen slots that it accepted in the ballot that chose them, or above: for ever */
+    bool is_emptied; /* what comes from there now is no vote */
+    uint64_t kept;   /* chosen slots that it accepted in the ballot that chose them, or above: for ever */
 } sim_voter;
 
 typedef struct {
@@ -141,6 +142,7 @@ static void choose(sim_protocol *protocol, const sim_ballot *ballot, uint32_t vo
 /* What it accepted is part of a majority that chose it, or contains it. [R4, R5] */
 static void keep(sim_protocol *protocol, const sim_ballot *ballot, uint32_t voter)
 {
+    if (protocol->voters[voter].is_emptied) return;
     const uint64_t length = ballot->accepted[voter];
     const uint64_t upto = length < protocol->chosen_upto ? length : protocol->chosen_upto;
     if (upto <= protocol->voters[voter].kept) return;
@@ -152,7 +154,7 @@ static void keep(sim_protocol *protocol, const sim_ballot *ballot, uint32_t vote
 static void count_vote(sim_protocol *protocol, sim_ballot *ballot, uint32_t voter, uint64_t length)
 {
     const uint32_t count = protocol->world->options.node_count;
-    if (length <= ballot->accepted[voter]) return;
+    if (length <= ballot->accepted[voter] || protocol->voters[voter].is_emptied) return;
     ballot->accepted[voter] = length;
     keep(protocol, ballot, voter);
     if (length <= protocol->chosen_upto) return;
@@ -435,5 +437,5 @@ void sim_check_refusal(sim_world *world, uint32_t place, px_err err)
 
 void sim_check_emptied(sim_world *world, uint32_t place)
 {
-    world->checks->protocol->voters[place] = (sim_voter){0};
+    world->checks->protocol->voters[place] = (sim_voter){.is_emptied = true};
 }

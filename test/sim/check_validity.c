@@ -24,9 +24,11 @@ uint32_t sim_check_writer(sim_world *world, uint32_t place, uint64_t run)
 }
 
 /* Mostly short, as lines are; now and then as large as it may be. */
-static size_t size_of_text(px_prng *prng, size_t size_bytes_max)
+static size_t size_of_text(px_prng *prng, size_t size_bytes_max, uint64_t large_per_million)
 {
     const uint64_t kind = px_prng_below(prng, 1000);
+    if (large_per_million && px_prng_below(prng, 1000000) < large_per_million)
+        return size_bytes_max - (size_t)px_prng_below(prng, 3);
     size_t size_bytes = (size_t)px_prng_below(prng, 64);
     if (kind < 30) size_bytes = (size_t)px_prng_below(prng, 4096);
     if (kind < 2) size_bytes = (size_t)px_prng_below(prng, size_bytes_max);
@@ -41,7 +43,7 @@ static size_t make_text(const sim_world *world, uint32_t writer, uint64_t number
     px_assert(size_bytes_max >= TEXT_BYTES_MIN);
     const int head = snprintf((char *)space, TEXT_BYTES_MIN, "w%u.%llu:", writer, (unsigned long long)number);
     px_assert(head > 0 && (size_t)head < TEXT_BYTES_MIN);
-    const size_t rest = size_of_text(&prng, size_bytes_max - (size_t)head);
+    const size_t rest = size_of_text(&prng, size_bytes_max - (size_t)head, world->checks->large_per_million);
     const bool is_text = px_prng_below(&prng, 4) != 0;
     for (size_t i = 0; i < rest; i++) {
         const uint64_t sign = px_prng_below(&prng, is_text ? 95 : 256);

@@ -43,10 +43,11 @@ struct sim_checks {
     size_t writer_count, writer_capacity;
     sim_place *order; /* [index - 1] */
     size_t order_capacity;
-    uint64_t order_count;     /* the highest index seen by a reader; all below are seen */
-    uint64_t acknowledged;    /* the highest index acknowledged */
-    uint64_t known;           /* the highest index that anybody was told of in any way */
-    size_t message_bytes_max; /* of every message pushed here */
+    uint64_t order_count;       /* the highest index seen by a reader; all below are seen */
+    uint64_t acknowledged;      /* the highest index acknowledged */
+    uint64_t known;             /* the highest index that anybody was told of in any way */
+    size_t message_bytes_max;   /* of every message pushed here */
+    uint64_t large_per_million; /* of them are about as large as they may be */
     sim_protocol *protocol;
 };
 

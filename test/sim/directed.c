@@ -6,7 +6,8 @@
 
 /* ---- [R7] barriers ---- */
 
-/* A goes on leading while B and C no longer hear that it does; its probe's answers stay under way. Then one of
+/* A goes on leading while B and C no longer hear that it does; its probe's answers stay under way. Then one
+ * of
  * them leads, which A cannot know. Returns the new leader. */
 static uint32_t depose_unheard(sim_world *world, uint32_t asker)
 {

@@ -227,6 +227,43 @@ static void accept_before_sync(sim_world *world)
               "A takes a slot of a log that it does not have");
 }
 
+/* ---- [R9] catching up without traffic: an idle cluster must bring a node up, too ---- */
+
+static void miss_everything(sim_world *world)
+{
+    sim_node_crash(world, C, true);
+    const uint64_t before = taken_of(world, A);
+    while (taken_of(world, A) < before + 2 * PX_WINDOW_SLOTS) {
+        push(world, A, 1);
+        until(world, all_told(world, A));
+    }
+}
+
+static void idle_catch_up(sim_world *world)
+{
+    miss_everything(world);
+    wait_ms(world, 2000);
+    sim_node_start(world, C);
+    const uint64_t started_us = world->now_us;
+    until(world, node_at(world, C)->delivered_slot == taken_of(world, A));
+    sim_check(world, world->now_us < started_us + 3 * SIM_SECOND, "liveness",
+              "an idle cluster takes %llu ms to bring a node up",
+              (unsigned long long)(world->now_us - started_us) / 1000);
+}
+
+/* Its disk is empty: no voter, and still it gets the log. [R19] */
+static void idle_empty(sim_world *world)
+{
+    miss_everything(world);
+    sim_disk_empty(&world->nodes[C]->disk);
+    sim_check_emptied(world, C);
+    world->nodes[C]->app.reader.next = 1;
+    wait_ms(world, 2000);
+    sim_node_start(world, C);
+    until(world, node_at(world, C)->delivered_slot == taken_of(world, A));
+    sim_check(world, !core_at(world, C)->is_voting, "voter", "an emptied disk votes");
+}
+
 const sim_directed sim_directed_log[] = {
     {"longest-log", 3, longest_log, false},
     {"adopt-tail", 3, adopt_tail, false},
@@ -236,5 +273,7 @@ const sim_directed sim_directed_log[] = {
     {"promise-while-writing", 3, promise_while_writing, false},
     {"chosen-before-sync", 3, chosen_before_sync, false},
     {"accept-before-sync", 3, accept_before_sync, false},
+    {"idle-catch-up", 3, idle_catch_up, false},
+    {"idle-empty", 3, idle_empty, false},
     {NULL, 0, NULL, false},
 };

@@ -45,6 +45,25 @@ static void draw_work(sim_world *world, sim_work *work)
     const uint64_t each = work->intakes * world->options.node_count;
     work->burst_gap_us = each * (1 + work->burst_messages) / 2 * SIM_SECOND / rate;
     work->message_bytes_max = draw_one_in(world, 4) ? draw(world, 4096, 60000) : draw(world, 64, 1024);
+    switch (draw(world, 0, 9)) { /* most are plain */
+    case 0:                      /* large: as large as a message may be */
+        work->message_bytes_max = draw(world, SIM_MESSAGE_BYTES_MAX - 2, SIM_MESSAGE_BYTES_MAX);
+        work->large_per_million = draw(world, 10000, 200000);
+        work->burst_gap_us *= 4;
+        break;
+    case 1: /* many intakes */
+        work->intakes = (uint32_t)draw(world, 10, SIM_INTAKES_MAX);
+        work->burst_gap_us *= work->intakes / 2;
+        break;
+    case 2: /* long bursts, far apart */
+        work->burst_messages = draw(world, 500, 3000);
+        work->burst_gap_us = each * draw(world, 500 * SIM_MS, 4 * SIM_SECOND);
+        break;
+    case 3: /* next to nothing */
+        work->burst_gap_us = each * draw(world, 2 * SIM_SECOND, 10 * SIM_SECOND);
+        break;
+    default: break;
+    }
     work->barrier_gap_us = draw_one_in(world, 4) ? 0 : draw(world, 30 * SIM_MS, SIM_SECOND);
     work->reread_gap_us = draw_one_in(world, 3) ? 0 : draw(world, 100 * SIM_MS, SIM_SECOND);
 }

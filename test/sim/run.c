@@ -32,6 +32,7 @@ static void make_world(sim_world *world, const sim_options *options)
     world->net = sim_net_make(world, world->faults->is_datagram);
     sim_checks_init(world);
     world->checks->message_bytes_max = world->faults->work.message_bytes_max;
+    world->checks->large_per_million = world->faults->work.large_per_million;
     sim_nodes_make(world);
     sim_faults_calm(world);
     for (uint32_t place = 0; place < options->node_count; place++) {

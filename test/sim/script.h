@@ -1,6 +1,7 @@
 /* script.h - the words that directed scenarios are written in.
  *
- * Meaning    `until` lets events happen and asks every STEP_US; `hold`, `drop` and `part` are rules of the net,
+ * Meaning    `until` lets events happen and asks every STEP_US; `hold`, `drop` and `part` are rules of the
+ *            net,
  *            the first that fits decides, `clear` takes all away. Nodes are called A to E. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_TEST_SIM_SCRIPT_H

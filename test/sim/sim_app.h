@@ -12,7 +12,7 @@
 #include "port/app.h"
 #include "sim/world.h"
 
-#define SIM_INTAKES_MAX 4u
+#define SIM_INTAKES_MAX 32u
 #define SIM_BARRIERS_MAX 8u
 
 typedef struct sim_app sim_app;
@@ -55,9 +55,10 @@ typedef struct {
     uint64_t burst_gap_us;   /* between two bursts of one intake, on average */
     uint64_t burst_messages; /* of one burst, at most */
     uint64_t message_bytes_max;
-    uint64_t barrier_gap_us; /* 0: none are asked */
-    uint64_t reread_gap_us;  /* 0: nothing is read again */
-    bool is_stopped;         /* nothing new is pushed or asked */
+    uint64_t large_per_million; /* messages about that large; the others are mostly short */
+    uint64_t barrier_gap_us;    /* 0: none are asked */
+    uint64_t reread_gap_us;     /* 0: nothing is read again */
+    bool is_stopped;            /* nothing new is pushed or asked */
 } sim_work;
 
 void sim_app_init(sim_app *app, sim_world *world, uint32_t place);

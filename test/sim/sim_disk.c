@@ -83,6 +83,7 @@ void sim_disk_calm(sim_disk *disk, uint64_t sync_us)
     disk->is_awaited = false;
     sim_disk_watch(disk);
     fake_disk_set_free(disk->fake, UINT64_MAX);
+    fake_disk_fail_write(disk->fake, UINT32_MAX, PX_ERR_IO, false); /* what was to fail, no longer does */
 }
 
 void sim_disk_fail_next(sim_disk *disk)
@@ -142,23 +143,32 @@ static void read_segment(sim_image *image, const uint8_t *bytes, uint64_t size_b
     }
 }
 
-static void read_log(sim_disk *disk)
+/* Goes to the next segment that a record stands at the beginning of: one too small for it stays empty. */
+static bool enter_segment(sim_disk *disk)
 {
-    sim_image *image = &disk->image;
+    sim_image next = disk->image;
+    next.offset = 0;
     for (;;) {
         char name[PX_FILE_NAME_BYTES];
         uint64_t size_bytes = 0;
-        px_segment_name(image->segment, name);
+        px_segment_name(++next.segment, name);
         const uint8_t *bytes = fake_disk_stable(disk->fake, name, &size_bytes);
-        if (bytes) read_segment(image, bytes, size_bytes);
-        sim_image next = *image;
-        next.segment++;
-        next.offset = 0;
-        px_segment_name(next.segment, name);
-        bytes = fake_disk_stable(disk->fake, name, &size_bytes);
-        if (!bytes || !take_record(&next, bytes, size_bytes)) return;
-        *image = next;
+        if (!bytes) return false;
+        if (!take_record(&next, bytes, size_bytes)) continue;
+        disk->image = next;
+        return true;
     }
+}
+
+static void read_log(sim_disk *disk)
+{
+    do {
+        char name[PX_FILE_NAME_BYTES];
+        uint64_t size_bytes = 0;
+        px_segment_name(disk->image.segment, name);
+        const uint8_t *bytes = fake_disk_stable(disk->fake, name, &size_bytes);
+        if (bytes) read_segment(&disk->image, bytes, size_bytes);
+    } while (enter_segment(disk));
 }
 
 static uint64_t get_number(const uint8_t *at)

@@ -13,7 +13,6 @@
 
 /* Segments are small, so that every run makes several. */
 #define SEGMENT_BYTES (512u << 10)
-#define MESSAGE_BYTES_MAX (64u << 10)
 /* After an end of its own a node is started again, as a container is. */
 #define RESTART_US (200 * SIM_MS)
 
@@ -41,7 +40,7 @@ static void configure(sim_world *world, sim_node *node)
     px_node_config *config = &node->config;
     config->id = node->name;
     config->heartbeat_us = world->options.heartbeat_us;
-    config->message_bytes_max = MESSAGE_BYTES_MAX;
+    config->message_bytes_max = SIM_MESSAGE_BYTES_MAX;
     config->segment_bytes = SEGMENT_BYTES;
     for (uint32_t other = 0; other < world->options.node_count; other++) {
         if (other == node->place) continue;

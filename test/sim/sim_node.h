@@ -18,6 +18,7 @@
 #include "sim/world.h"
 
 #define SIM_NAME_BYTES 16u
+#define SIM_MESSAGE_BYTES_MAX (64u << 10)
 
 /* The connection that a node took last of a member. */
 typedef struct {
