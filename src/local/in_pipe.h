@@ -34,7 +34,8 @@ PX_MUST_USE px_err px_in_pipe_open(const px_local_env *env, const px_in_pipe_con
  * within wait_us; then reads no more. */
 void px_in_pipe_stop(px_in_pipe *pipe, uint64_t wait_us);
 
-/* After px_in_pipe_stop, when nothing else is to come: takes what writers have put into the FIFO meanwhile. It
+/* After px_in_pipe_stop, when nothing else is to come: takes what writers have put into the FIFO meanwhile.
+ * It
  * would be gone with the last descriptor. */
 void px_in_pipe_take_rest(px_in_pipe *pipe);
 
