@@ -194,10 +194,11 @@ static const char *refuse_hello(const px_node *node, uint32_t place, const px_wi
 /* Is this hello of an older connection than the one in use? [R8] */
 static bool is_superseded(const px_member *member, const px_wire_hello *hello)
 {
-    if (!member->in || member->incarnation.storage_id != hello->incarnation.storage_id) return false;
+    if (member->incarnation.storage_id != hello->incarnation.storage_id) return false;
     if (PX_MUTANT("r8_older_connection_wins")) return false;
+    /* A disk that was rolled back starts lower than before, and must be able to say hello. */
     if (hello->incarnation.start_count != member->incarnation.start_count)
-        return hello->incarnation.start_count < member->incarnation.start_count;
+        return member->in && hello->incarnation.start_count < member->incarnation.start_count;
     return hello->connection < member->connection;
 }
 

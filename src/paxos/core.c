@@ -202,6 +202,8 @@ static void on_link(px_core *core, uint32_t member, bool is_up)
     px_assert(member < core->config.member_count && member != core->config.self);
     core->peers[member].has_state = false;
     core->peers[member].differs = false;
+    /* Who comes back may have an emptied disk: a promise of the run before says nothing of it. [R19] */
+    if (core->phase == PX_PHASE_LEADING) core->peers[member].has_promised = false;
     px_election_on_link(core, member, is_up);
     px_proposer_on_link(core, member);
     px_catchup_on_link(core, member);
