@@ -1,7 +1,8 @@
 /* reader.c - slots read back from the log.
  *
  * Meaning    From the mark before a slot the records are walked; nothing that was not synced is looked at,
- *            and nothing leaves whose checksum does not fit.
+ *            and nothing leaves whose checksum or chain does not fit, or that does not follow what was read
+ *            before it.
  * Source     protocol.md §5. */
 // SPDX-License-Identifier: Apache-2.0
 #include "wal/wal_priv.h"
@@ -18,6 +19,9 @@ typedef struct {
     px_segment *segment;
     uint64_t offset;
     px_record_header header;
+    uint64_t after; /* the slot that the next record goes on from: no walk passes a cut */
+    px_hash chain;  /* there; not known before the first record */
+    bool has_chain;
     const uint8_t *payload; /* of the record under the walk, in `space` */
     uint8_t *space;         /* holds [from, from + size_bytes) of the segment */
     uint64_t from;
@@ -80,6 +84,15 @@ static bool skip_gap(px_walk *walk)
     return true;
 }
 
+/* Is the header that of this node's record at this place, behind the one before? */
+static bool is_next(const px_walk *walk)
+{
+    const px_record_header *header = &walk->header;
+    if (header->node != walk->wal->node || header->place.segment != walk->segment->number) return false;
+    if (header->place.offset != walk->offset || header->after != walk->after) return false;
+    return !walk->has_chain || px_hash_equal(header->after_chain, walk->chain);
+}
+
 /* Reads the header under the walk, or that of the next record behind a gap. A gap begins with zeros. */
 static px_err read_header(px_walk *walk)
 {
@@ -88,11 +101,8 @@ static px_err read_header(px_walk *walk)
         const uint8_t *bytes = NULL;
         const px_err err = look(walk, walk->offset, PX_RECORD_HEADER_BYTES, &bytes);
         if (err) return err;
-        if (bytes && !px_record_decode_header(bytes, &walk->header)) {
-            const px_wal_place place = walk->header.place;
-            if (place.segment != walk->segment->number || place.offset != walk->offset) return PX_ERR_DAMAGED;
-            return PX_OK;
-        }
+        if (bytes && !px_record_decode_header(bytes, &walk->header))
+            return is_next(walk) ? PX_OK : PX_ERR_DAMAGED;
         if (bytes && memcmp(bytes, nothing, sizeof nothing) != 0) return PX_ERR_DAMAGED;
         if (!skip_gap(walk)) return PX_ERR_END;
     }
@@ -113,11 +123,14 @@ static px_err read_payload(px_walk *walk)
 static void go_on(px_walk *walk)
 {
     walk->offset += (PX_RECORD_HEADER_BYTES + walk->header.payload_bytes + 7) / 8 * 8;
+    walk->after = walk->header.after + walk->header.count;
+    walk->chain = walk->header.chain;
+    walk->has_chain = true;
 }
 
 static void begin_walk(px_walk *walk, px_wal *wal, const px_wal_mark *mark, px_segment *segment)
 {
-    *walk = (px_walk){.wal = wal};
+    *walk = (px_walk){.wal = wal, .after = mark->slot - 1};
     enter_segment(walk, segment, mark->offset);
     walk->entries = calloc(PX_WINDOW_SLOTS, sizeof *walk->entries);
     px_assert(walk->entries != NULL);
@@ -247,8 +260,8 @@ static px_err read_slots(px_wal *wal, px_collection *wanted, bool is_fresh)
     return err;
 }
 
-/* A page that the system read while the writer's thread wrote it may be stale in its cache: what looks
- * damaged is read once more from the device. */
+/* A page that the system read while the writer's thread wrote it may be stale in its cache: what is not found
+ * there is read once more from the device. What is durable and not found is damage. */
 px_err px_wal_read(px_wal *wal, uint64_t first, uint64_t last, size_t bytes_max, px_wal_entries *entries)
 {
     if (first == 0 || first > wal->durable_length) return PX_ERR_END;
@@ -256,17 +269,20 @@ px_err px_wal_read(px_wal *wal, uint64_t first, uint64_t last, size_t bytes_max,
     const uint64_t cut = px_segments_next_cut(wal, first);
     if (last >= cut) last = cut - 1;
     px_collection wanted = {first, last, bytes_max, 0, entries};
-    const px_err err = read_slots(wal, &wanted, false);
-    return err == PX_ERR_DAMAGED ? read_slots(wal, &wanted, true) : err;
+    px_err err = read_slots(wal, &wanted, false);
+    if (err == PX_ERR_DAMAGED || err == PX_ERR_END) err = read_slots(wal, &wanted, true);
+    return err == PX_ERR_END ? PX_ERR_DAMAGED : err;
 }
 
 px_err px_wal_find_index(px_wal *wal, uint64_t index, uint64_t *slot)
 {
     px_err err = PX_ERR_DAMAGED;
     uint64_t found = 0;
-    for (int attempt = 0; attempt < 2 && err == PX_ERR_DAMAGED; attempt++) {
+    const uint64_t end = px_wal_index_end(wal);
+    if (index == 0 || index >= end) return PX_ERR_END;
+    for (int attempt = 0; attempt < 2 && (err == PX_ERR_DAMAGED || err == PX_ERR_END); attempt++) {
         px_segment *segment = NULL;
-        const px_wal_mark *mark = index ? px_segments_seek_index(wal, index, &segment) : NULL;
+        const px_wal_mark *mark = px_segments_seek_index(wal, index, &segment);
         if (!mark) return PX_ERR_END;
         px_walk walk;
         begin_walk(&walk, wal, mark, segment);
@@ -274,6 +290,7 @@ px_err px_wal_find_index(px_wal *wal, uint64_t index, uint64_t *slot)
         err = find_index(&walk, index, &found);
         end_walk(&walk);
     }
+    if (err == PX_ERR_END && end != UINT64_MAX) return PX_ERR_DAMAGED;
     if (err) return err;
     if (found > wal->durable_length) return PX_ERR_END;
     *slot = found;

@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wal/record.h"
 
+#include "base/assert.h"
 #include "base/crc32c.h"
+#include "paxos/entry.h"
 #include <string.h>
 
 #define MAGIC 0x31525850u /* "PXR1" */
@@ -105,9 +107,12 @@ void px_record_encode(px_record_header *header, const px_log_part *log, uint8_t 
     header->after = log->after;
     header->after_chain = log->after_chain;
     header->count = log->count;
-    header->chain = log->count ? log->entries[log->count - 1].chain : log->after_chain;
+    header->chain = log->after_chain;
     for (uint32_t i = 0; i < log->count; i++) {
         const px_entry *entry = &log->entries[i];
+        px_assert(entry->slot == log->after + 1 + i);
+        px_assert(px_hash_equal(entry->chain, px_entry_chain(header->chain, entry)));
+        header->chain = entry->chain;
         put_u64(at, entry->slot);
         put_u32(at + 8, (uint32_t)entry->kind);
         put_u32(at + 12, entry->message_count);
@@ -163,6 +168,7 @@ bool px_record_is_payload(const px_record_header *header, const uint8_t *payload
 px_err px_record_decode_entries(const px_record_header *header, const uint8_t *payload, px_entry *entries)
 {
     uint64_t left = header->payload_bytes;
+    px_hash chain = header->after_chain;
     for (uint32_t i = 0; i < header->count; i++) {
         if (left < PX_RECORD_ENTRY_BYTES) return PX_ERR_MALFORMED;
         px_entry *entry = &entries[i];
@@ -180,8 +186,10 @@ px_err px_record_decode_entries(const px_record_header *header, const uint8_t *p
             .body = {payload + PX_RECORD_ENTRY_BYTES, body_bytes},
         };
         if (entry->slot != header->after + 1 + i) return PX_ERR_MALFORMED;
+        if (!px_hash_equal(entry->chain, px_entry_chain(chain, entry))) return PX_ERR_MALFORMED;
+        chain = entry->chain;
         payload += PX_RECORD_ENTRY_BYTES + body_bytes;
         left -= body_bytes;
     }
-    return left == 0 ? PX_OK : PX_ERR_MALFORMED;
+    return left == 0 && px_hash_equal(chain, header->chain) ? PX_OK : PX_ERR_MALFORMED;
 }

@@ -64,7 +64,7 @@ PX_MUST_USE px_err px_record_decode_header(const uint8_t *bytes, px_record_heade
 bool px_record_is_payload(const px_record_header *header, const uint8_t *payload);
 
 /* Reads the entries of a checked payload; bodies point into it. entries: room for header->count.
- * PX_ERR_MALFORMED where it does not add up. */
+ * PX_ERR_MALFORMED where sizes, slots or the hash chain do not add up. */
 PX_MUST_USE px_err px_record_decode_entries(const px_record_header *header, const uint8_t *payload,
                                             px_entry *entries);
 

@@ -10,16 +10,24 @@
 
 /* ---- what is known of the log ---- */
 
+/* NULL where it is too old to be remembered. */
 static const px_wal_slot *slot_at(const px_wal *wal, uint64_t slot)
 {
-    static const px_wal_slot beginning = {1, {0, 0}};
-    return slot ? &wal->slots[slot % PX_SLOTS_KEPT] : &beginning;
+    static const px_wal_slot beginning = {0, 1, {0, 0}};
+    const px_wal_slot *found = slot ? &wal->slots[slot % PX_SLOTS_KEPT] : &beginning;
+    return slot <= wal->length && found->slot == slot ? found : NULL;
 }
 
 bool px_wal_is_chain_at(const px_wal *wal, uint64_t slot, px_hash chain)
 {
-    if (slot > wal->length) return false;
-    return wal->length - slot >= PX_SLOTS_KEPT || px_hash_equal(slot_at(wal, slot)->chain, chain);
+    const px_wal_slot *found = slot_at(wal, slot);
+    return found && px_hash_equal(found->chain, chain);
+}
+
+uint64_t px_wal_index_end(const px_wal *wal)
+{
+    const px_wal_slot *found = slot_at(wal, wal->durable_length);
+    return found ? found->index_next : UINT64_MAX;
 }
 
 px_wal_note px_wal_take_record(px_wal *wal, const px_record_header *header, const px_log_part *log)
@@ -33,7 +41,7 @@ px_wal_note px_wal_take_record(px_wal *wal, const px_record_header *header, cons
     for (uint32_t i = 0; i < log->count; i++) {
         const px_entry *entry = &log->entries[i];
         wal->slots[entry->slot % PX_SLOTS_KEPT] =
-            (px_wal_slot){entry->index_first + entry->message_count, entry->chain};
+            (px_wal_slot){entry->slot, entry->index_first + entry->message_count, entry->chain};
     }
     wal->length = header->after + header->count;
     if (note.is_cut && wal->durable_length > header->after) wal->durable_length = header->after;

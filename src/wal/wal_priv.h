@@ -62,9 +62,9 @@ struct px_job {
     bool is_overtaken; /* a newer state was written at once meanwhile */
 };
 
-/* The newest slots as staged: what a record that cuts behind one of them goes on from. */
+/* One of the newest slots as staged: what a record that cuts behind it goes on from. */
 typedef struct {
-    uint64_t index_next;
+    uint64_t slot, index_next;
     px_hash chain;
 } px_wal_slot;
 
@@ -106,8 +106,11 @@ struct px_wal {
 };
 
 /* ---- wal.c ---- */
-/* The chain hash at a slot that is remembered; a slot too old for that has any. */
+/* Does the log have that chain hash at a slot? No record goes on from a slot too old to be remembered: what
+ * is not known chosen is never that long. [R9] */
 bool px_wal_is_chain_at(const px_wal *wal, uint64_t slot, px_hash chain);
+/* The index behind the last durable message; UINT64_MAX where that slot is not remembered. */
+uint64_t px_wal_index_end(const px_wal *wal);
 /* A record goes on with the log: returns what is to be noted of it. */
 px_wal_note px_wal_take_record(px_wal *wal, const px_record_header *header, const px_log_part *log);
 

@@ -366,6 +366,32 @@ static void reader__rot_found_while_reading_is_said_and_no_entry_leaves(void **s
     world_free(w);
 }
 
+/* A write that the device has lost, or put elsewhere, is no end of the log and no other record. */
+static void reader__a_durable_group_that_is_gone_is_damage(void **state)
+{
+    (void)state;
+    static const uint8_t zeros[4096];
+    uint8_t block[4096];
+    uint64_t size_bytes = 0, slot;
+    px_wal_entries entries;
+    for (int how = 0; how < 3; how++) {
+        world *w = make_groups();
+        const uint8_t *stable = fake_disk_stable(w->disk, SEGMENT_1, &size_bytes);
+        if (how == 0) memcpy(block, zeros, sizeof block);
+        if (how == 1) memcpy(block, stable, sizeof block);
+        if (how == 2) memcpy(block, stable + 4096, sizeof block);
+        fake_disk_spoil(w->disk, SEGMENT_1, 12288, block, sizeof block); /* slots 5 and 6 */
+        assert_int_equal(px_wal_read(w->wal, 5, 6, 10000, &entries), PX_ERR_DAMAGED);
+        assert_int_equal(px_wal_read(w->wal, 6, 6, 10000, &entries), PX_ERR_DAMAGED);
+        assert_int_equal(px_wal_find_index(w->wal, 7, &slot), PX_ERR_DAMAGED);
+        assert_int_equal(px_wal_find_index(w->wal, 9, &slot), PX_ERR_END); /* there never was one */
+        assert_int_equal(px_wal_read(w->wal, 1, 2, 10000, &entries), PX_OK);
+        assert_int_equal(entries.count, 2);
+        px_buffer_release(entries.owner);
+        world_free(w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +411,7 @@ int main(void)
         cmocka_unit_test(r15__old_bytes_of_the_same_place_are_no_record),
         cmocka_unit_test(r17__a_segment_that_cannot_be_read_is_an_error_and_nothing_changes),
         cmocka_unit_test(reader__rot_found_while_reading_is_said_and_no_entry_leaves),
+        cmocka_unit_test(reader__a_durable_group_that_is_gone_is_damage),
     };
     return cmocka_run_group_tests_name("recovery", tests, NULL, NULL);
 }
