@@ -152,7 +152,7 @@ px_job *px_group_push_state(px_wal *wal, unsigned copy)
 {
     px_job *job = make_job(wal, PX_JOB_STATE, PX_STATE_BYTES);
     job->copy = copy;
-    px_state_encode(&wal->state, wal->state_version, job->space);
+    px_state_encode(wal, job->space);
     job->write.file = wal->state_files[copy];
     job->write.data = job->space;
     job->write.size_bytes = PX_STATE_BYTES;
@@ -247,7 +247,7 @@ static px_err finish_job(px_wal *wal, px_job *job)
     }
     /* A newer state was written at once while this one was under way: it must not stay behind. */
     if (!job->is_overtaken) return PX_OK;
-    px_state_encode(&wal->state, wal->state_version, job->space);
+    px_state_encode(wal, job->space);
     return wal->disk->write_now(wal->disk, wal->state_files[job->copy], 0, job->space, PX_STATE_BYTES);
 }
 
@@ -275,6 +275,7 @@ void px_group_write_next(px_wal *wal)
     px_job *job = wal->jobs;
     if (wal->writing || wal->is_failed || !job) return;
     if (job->kind == PX_JOB_GROUP && !place_group(wal, job)) return;
+    if (job->kind == PX_JOB_STATE) px_state_put_synced(job->space, wal->synced);
     wal->jobs = job->next;
     if (!wal->jobs) wal->jobs_end = &wal->jobs;
     job->next = NULL;

@@ -3,25 +3,32 @@
  * Meaning    Records follow one another inside a group; a group begins at a block boundary. Where no valid
  *            record stands, the log ends: it is a torn tail, to be
  *            zeroed, unless something valid states that this place had been synced: then it is damage, and
- *            nothing is changed.
- * Source     [R15-R17]. */
+ *            nothing is changed. A block that cannot be read is a bad one. A record of another node or
+ *            cluster is somebody's: nothing is changed either.
+ * Source     [R15-R18]. */
 // SPDX-License-Identifier: Apache-2.0
 #include "wal/wal_priv.h"
 
 #include "base/assert.h"
+#include "codec/wire.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A device of which more blocks than this cannot be read is not read to its end. */
+#define UNREADABLE_MAX 64u
 
 typedef struct {
     px_wal *wal;
     uint8_t *space; /* one segment: that of number `loaded` */
     size_t space_bytes, size_bytes;
     uint64_t loaded;
-    px_wal_place end;    /* behind the last record, and behind the padding of its group */
-    px_wal_place stated; /* the highest place that anything valid states as synced */
-    px_wal_place odd;    /* the first place at or behind the end where something stands that is not zero */
-    bool has_odd;
+    px_wal_place end;     /* behind the last record, and behind the padding of its group */
+    px_wal_place stated;  /* the highest place that anything valid states as synced */
+    px_wal_place odd;     /* the first place at or behind the end where something stands that is not zero */
+    px_wal_place foreign; /* the first record that another node or cluster wrote */
+    bool has_odd, has_foreign;
+    uint32_t unreadable; /* blocks */
     void *context;
     void (*restore)(void *context, const px_record *record);
     px_wal_fault *fault;
@@ -48,6 +55,24 @@ static px_err say(px_recovery *run, px_err err, px_wal_place place, const char *
     return err;
 }
 
+/* Reads the rest of a segment in which something cannot be read: what that is holds no valid byte then. */
+static px_err load_blocks(px_recovery *run, const px_segment *segment)
+{
+    px_disk *disk = run->wal->disk;
+    for (uint64_t offset = 0; offset < segment->size_bytes; offset += PX_DISK_BLOCK_BYTES) {
+        const uint64_t left = segment->size_bytes - offset;
+        const size_t size_bytes = left < PX_DISK_BLOCK_BYTES ? (size_t)left : PX_DISK_BLOCK_BYTES;
+        size_t got = 0;
+        const px_err err =
+            disk->read(disk, segment->file, offset, run->space + offset, size_bytes, true, &got);
+        if (err && (err != PX_ERR_IO || ++run->unreadable > UNREADABLE_MAX)) return err;
+        if (err) memset(run->space + offset, 0xff, got = size_bytes);
+        run->size_bytes = offset + got;
+        if (got < size_bytes) break;
+    }
+    return PX_OK;
+}
+
 static px_err load_segment(px_recovery *run, const px_segment *segment)
 {
     px_wal *wal = run->wal;
@@ -60,8 +85,9 @@ static px_err load_segment(px_recovery *run, const px_segment *segment)
     }
     run->loaded = 0;
     run->size_bytes = 0;
-    const px_err err =
+    px_err err =
         wal->disk->read(wal->disk, segment->file, 0, run->space, segment->size_bytes, true, &run->size_bytes);
+    if (err == PX_ERR_IO) err = load_blocks(run, segment);
     if (err) return say(run, err, (px_wal_place){segment->number, 0}, px_err_text(err));
     run->loaded = segment->number;
     return PX_OK;
@@ -69,13 +95,25 @@ static px_err load_segment(px_recovery *run, const px_segment *segment)
 
 /* ---- records ---- */
 
+static bool is_foreign(const px_wal *wal, const px_record_header *header)
+{
+    static const uint8_t none[sizeof header->cluster_id];
+    if (header->node != wal->node) return true;
+    if (wal->state.roster_state != PX_ROSTER_COMPLETE) return false;
+    return memcmp(header->cluster_id, none, sizeof none) != 0 &&
+           memcmp(header->cluster_id, wal->state.cluster_id, sizeof none) != 0;
+}
+
 /* A header that is valid, and that of this place of this node's log. */
-static bool read_header(const px_recovery *run, uint64_t offset, px_record_header *header)
+static bool read_header(px_recovery *run, uint64_t offset, px_record_header *header)
 {
     if (offset + PX_RECORD_HEADER_BYTES > run->size_bytes) return false;
     if (px_record_decode_header(run->space + offset, header)) return false;
-    return header->node == run->wal->node && header->place.segment == run->loaded &&
-           header->place.offset == offset;
+    if (header->place.segment != run->loaded || header->place.offset != offset) return false;
+    if (!is_foreign(run->wal, header)) return true;
+    if (!run->has_foreign) run->foreign = header->place;
+    run->has_foreign = true;
+    return false;
 }
 
 /* Was it written behind the record that was read last, and does it continue the log? */
@@ -193,19 +231,32 @@ static px_err cut_tail(px_recovery *run)
     return PX_OK;
 }
 
-px_err px_recovery_run(px_wal *wal, px_wal_place marked, void *context,
+/* Does anything speak against appending where the log ends? */
+static px_err judge(px_recovery *run)
+{
+    if (run->has_foreign)
+        return say(run, PX_ERR_FOREIGN, run->foreign,
+                   "a record of another node or another cluster; the log is left as it is: put the files of "
+                   "this node back");
+    if (!px_wal_place_less(run->end, run->stated)) return PX_OK;
+    const bool is_odd = run->has_odd && px_wal_place_less(run->odd, run->stated);
+    return say(run, PX_ERR_DAMAGED, is_odd ? run->odd : run->end,
+               run->unreadable
+                   ? "a record that was on disk cannot be read; the log is left as it is: restore "
+                     "this folder, or empty it and let the node learn from the others"
+                   : "a record that was on disk is damaged; the log is left as it is: restore "
+                     "this folder, or empty it and let the node learn from the others");
+}
+
+px_err px_recovery_run(px_wal *wal, px_wal_place stated, void *context,
                        void (*restore)(void *context, const px_record *record), px_wal_fault *fault)
 {
-    px_recovery run = {.wal = wal, .stated = marked, .context = context, .restore = restore, .fault = fault};
+    px_recovery run = {.wal = wal, .stated = stated, .context = context, .restore = restore, .fault = fault};
     run.entries = calloc(PX_WINDOW_SLOTS, sizeof *run.entries);
     px_assert(run.entries != NULL);
     run.end = (px_wal_place){wal->segments[0].number, 0};
     px_err err = read_all(&run);
-    if (!err && px_wal_place_less(run.end, run.stated))
-        err = say(
-            &run, PX_ERR_DAMAGED, run.has_odd && px_wal_place_less(run.odd, run.stated) ? run.odd : run.end,
-            "a record that was on disk is damaged; the log is left as it is: restore this folder, or empty "
-            "it and let the node learn from the others");
+    if (!err) err = judge(&run);
     if (!err) err = cut_tail(&run);
     if (!err) {
         wal->next = wal->synced = (px_wal_place){run.end.segment, next_block(run.end.offset)};

@@ -2,8 +2,8 @@
  *
  * Meaning    Both are written and synced, one after the other, before anything they state is said; whichever
  *            copy a crash or rot spoils, the other one states
- *            at least what was said last.
- * Source     [R16, R18]. */
+ *            at least what was said last. Each also states how far the log was synced when it was written.
+ * Source     [R15, R16, R18]. */
 // SPDX-License-Identifier: Apache-2.0
 #include "wal/wal_priv.h"
 
@@ -12,9 +12,9 @@
 #include <string.h>
 
 #define STATE_MAGIC 0x31535850u /* "PXS1" */
-#define STATE_USED_BYTES \
-    (4u + 4 + 8 * 7 + 16 + 8 + PX_NAME_BYTES_MAX + PX_MEMBERS_MAX * (PX_NAME_BYTES_MAX + 8))
-_Static_assert(STATE_USED_BYTES + 4 <= PX_STATE_BYTES, "the small state is one block");
+#define SYNCED_AT (8u * 8 + 16 + PX_NAME_BYTES_MAX + PX_MEMBERS_MAX * (PX_NAME_BYTES_MAX + 8))
+#define CRC_AT (PX_STATE_BYTES - 8)
+_Static_assert(SYNCED_AT + 16 <= CRC_AT, "the small state is one block");
 
 static const char *const names[2] = {"state-a", "state-b"};
 
@@ -31,11 +31,18 @@ static const uint8_t *get_number(const uint8_t *at, uint64_t *value)
     return at + 8;
 }
 
-void px_state_encode(const px_state *state, uint64_t version, uint8_t *space)
+void px_state_put_synced(uint8_t *space, px_wal_place synced)
 {
+    (void)put_number(put_number(space + SYNCED_AT, synced.segment), synced.offset);
+    (void)put_number(space + CRC_AT, px_crc32c(0, space, CRC_AT));
+}
+
+void px_state_encode(const px_wal *wal, uint8_t *space)
+{
+    const px_state *state = &wal->state;
     memset(space, 0, PX_STATE_BYTES);
     uint8_t *at = put_number(space, STATE_MAGIC);
-    at = put_number(at, version);
+    at = put_number(at, wal->state_version);
     at = put_number(at, state->storage_id);
     at = put_number(at, state->start_count);
     at = put_number(at, state->promised.config);
@@ -50,18 +57,27 @@ void px_state_encode(const px_state *state, uint64_t version, uint8_t *space)
         memcpy(at, state->members[i].name, PX_NAME_BYTES_MAX);
         at = put_number(at + PX_NAME_BYTES_MAX, state->members[i].storage_id);
     }
-    const uint32_t crc = px_crc32c(0, space, PX_STATE_BYTES - 8);
-    (void)put_number(space + PX_STATE_BYTES - 8, crc);
+    px_state_put_synced(space, wal->synced);
 }
 
-static bool decode_state(const uint8_t *space, px_state *state, uint64_t *version)
+/* One copy as it was found. */
+typedef struct {
+    px_state state;
+    uint64_t version;
+    px_wal_place synced;
+    bool is_valid;
+    bool is_untouched; /* not there, or never written: it is all zeros */
+} px_state_copy;
+
+static bool decode_state(const uint8_t *space, px_state_copy *copy)
 {
+    px_state *state = &copy->state;
     uint64_t magic, crc, packed;
-    (void)get_number(space + PX_STATE_BYTES - 8, &crc);
-    if (crc != px_crc32c(0, space, PX_STATE_BYTES - 8)) return false;
+    (void)get_number(space + CRC_AT, &crc);
+    if (crc != px_crc32c(0, space, CRC_AT)) return false;
     const uint8_t *at = get_number(space, &magic);
     if (magic != STATE_MAGIC) return false;
-    at = get_number(at, version);
+    at = get_number(at, &copy->version);
     memset(state, 0, sizeof *state);
     at = get_number(at, &state->storage_id);
     at = get_number(at, &state->start_count);
@@ -80,6 +96,7 @@ static bool decode_state(const uint8_t *space, px_state *state, uint64_t *versio
         memcpy(state->members[i].name, at, PX_NAME_BYTES_MAX - 1);
         at = get_number(at + PX_NAME_BYTES_MAX, &state->members[i].storage_id);
     }
+    (void)get_number(get_number(at, &copy->synced.segment), &copy->synced.offset);
     return true;
 }
 
@@ -90,27 +107,18 @@ static px_err say(px_wal_fault *fault, px_err err, const char *what)
     return err;
 }
 
-/* One copy as it was found. */
-typedef struct {
-    px_state state;
-    uint64_t version;
-    bool is_valid;
-    bool is_untouched; /* not there, or never written: it is all zeros */
-} px_state_copy;
-
 static px_err open_copy(px_wal *wal, unsigned place, px_state_copy *copy)
 {
     uint8_t space[PX_STATE_BYTES];
     size_t read_bytes = 0;
     px_disk *disk = wal->disk;
-    copy->is_valid = copy->is_untouched = false;
-    copy->version = 0;
+    memset(copy, 0, sizeof *copy);
     px_err err = disk->open(disk, names[place], &wal->state_files[place]);
     if (err == PX_ERR_NOT_FOUND) copy->is_untouched = true;
     if (err) return err == PX_ERR_NOT_FOUND ? PX_OK : err;
     err = disk->read(disk, wal->state_files[place], 0, space, sizeof space, true, &read_bytes);
     if (err) return PX_OK; /* an unreadable copy is a bad copy */
-    copy->is_valid = read_bytes == sizeof space && decode_state(space, &copy->state, &copy->version);
+    copy->is_valid = read_bytes == sizeof space && decode_state(space, copy);
     copy->is_untouched = true;
     for (size_t i = 0; i < read_bytes; i++)
         if (space[i]) copy->is_untouched = false;
@@ -121,7 +129,7 @@ static px_err write_copy(px_wal *wal, unsigned place)
 {
     uint8_t space[PX_STATE_BYTES];
     px_disk *disk = wal->disk;
-    px_state_encode(&wal->state, wal->state_version, space);
+    px_state_encode(wal, space);
     if (!wal->state_files[place]) {
         const px_err err = disk->create(disk, names[place], PX_STATE_BYTES, &wal->state_files[place]);
         if (err) return err;
@@ -144,7 +152,7 @@ px_err px_wal_write_state_now(px_wal *wal, const px_state *state)
     wal->state = *state;
     wal->state_version++;
     for (px_job *job = wal->jobs; job; job = job->next)
-        if (job->kind == PX_JOB_STATE) px_state_encode(state, wal->state_version, job->space);
+        if (job->kind == PX_JOB_STATE) px_state_encode(wal, job->space);
     px_job *writing = wal->writing && wal->writing->kind == PX_JOB_STATE ? wal->writing : NULL;
     if (writing) writing->is_overtaken = true;
     for (unsigned i = 0; i < 2; i++) {
@@ -171,12 +179,15 @@ static px_err begin_new(px_wal *wal, bool is_first_start, px_wal_fault *fault)
     return PX_OK;
 }
 
-px_err px_state_open(px_wal *wal, bool has_log, px_wal_fault *fault)
+px_err px_state_open(px_wal *wal, bool has_log, px_wal_place *synced, px_wal_fault *fault)
 {
     px_state_copy copies[2];
+    *synced = (px_wal_place){0, 0};
     for (unsigned place = 0; place < 2; place++) {
         const px_err err = open_copy(wal, place, &copies[place]);
         if (err) return say(fault, err, px_err_text(err));
+        if (copies[place].is_valid && px_wal_place_less(*synced, copies[place].synced))
+            *synced = copies[place].synced;
     }
     if (!copies[0].is_valid && !copies[1].is_valid)
         return begin_new(wal, !has_log && copies[1].is_untouched, fault);

@@ -48,7 +48,8 @@ static px_err read_state(px_disk *disk, px_wal_report *report, px_wal_fault *fau
     wal->disk = disk;
     wal->jobs_end = &wal->jobs;
     wal->config.self = "";
-    px_err err = px_state_open(wal, true, fault);
+    px_wal_place synced;
+    px_err err = px_state_open(wal, true, &synced, fault);
     if (err == PX_ERR_FOREIGN) err = PX_OK; /* it is the folder of somebody, as it must be */
     report->state = wal->state;
     for (unsigned copy = 0; copy < 2; copy++)

@@ -3,6 +3,7 @@
 #include "wal/wal.h"
 
 #include "base/assert.h"
+#include "codec/wire.h"
 #include "wal/wal_priv.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,7 +70,7 @@ void px_wal_append(px_wal *wal, px_ticket ticket, const px_record *record)
         .cuts = record->cuts,
         .chosen = record->chosen,
     };
-    memcpy(header.cluster_id, wal->state.cluster_id, 16);
+    if (wal->state.roster_state == PX_ROSTER_COMPLETE) memcpy(header.cluster_id, wal->state.cluster_id, 16);
     px_record_encode(&header, &record->log, job->space + job->records_bytes);
     px_wal_note note = px_wal_take_record(wal, &header, &record->log);
     note.at = job->records_bytes;
@@ -182,33 +183,33 @@ static px_err make_missing(px_wal *wal, px_wal_fault *fault)
         if (err) return say(fault, err, "state-a, state-b", px_err_text(err));
         err = px_segments_create(wal, wal->config.segment_bytes);
     }
-    if (!err) err = px_mark_make(wal);
-    return err ? say(fault, err, "the first segment, mark", px_err_text(err)) : PX_OK;
+    return err ? say(fault, err, "the first segment", px_err_text(err)) : PX_OK;
 }
 
 static px_err open_all(px_wal *wal, const px_found *found, void *context,
                        void (*restore)(void *context, const px_record *record), px_wal_fault *fault)
 {
-    px_wal_place marked;
-    px_err err = px_state_open(wal, found->count > 0, fault);
+    px_wal_place stated, marked;
+    px_err err = px_state_open(wal, found->count > 0, &stated, fault);
     if (!err) err = open_segments(wal, found, fault);
     if (err) return err;
     err = px_mark_open(wal, &marked);
     if (err) return say(fault, err, "mark", px_err_text(err));
-    if (found->count == 0 && marked.segment)
-        return say(
-            fault, PX_ERR_DAMAGED, "mark",
-            "it states a log, and there is none: restore the folder, or empty it and let the node learn "
-            "from the others");
+    if (px_wal_place_less(stated, marked)) stated = marked;
+    if (found->count == 0 && stated.segment)
+        return say(fault, PX_ERR_DAMAGED, "the folder",
+                   "its log is gone: restore the folder, or empty it and let the node learn from the others");
     err = make_missing(wal, fault);
     if (err) return err;
     const px_record promise = {.kind = PX_RECORD_PROMISE, .promised = wal->state.promised};
     restore(context, &promise);
-    err = px_recovery_run(wal, marked, context, restore, fault);
+    err = px_recovery_run(wal, stated, context, restore, fault);
     if (err) return err;
     wal->state.start_count++;
     err = px_state_write_both(wal);
-    return err ? say(fault, err, "state-a, state-b", px_err_text(err)) : PX_OK;
+    if (err) return say(fault, err, "state-a, state-b", px_err_text(err));
+    err = px_mark_make(wal);
+    return err ? say(fault, err, "mark", px_err_text(err)) : PX_OK;
 }
 
 px_err px_wal_open(px_disk *disk, const px_wal_config *config, px_wal_events *events, void *context,

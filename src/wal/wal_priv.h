@@ -144,11 +144,15 @@ uint64_t px_segments_next_cut(const px_wal *wal, uint64_t slot);
 void px_segments_close(px_wal *wal);
 
 /* ---- state_file.c ---- */
-/* Reads wal->state, or begins a new one. Changes nothing on disk. */
-px_err px_state_open(px_wal *wal, bool has_log, px_wal_fault *fault);
+/* Reads wal->state, or begins a new one; *synced is what the copies state as synced, {0, 0} where they are
+ * new. Changes nothing on disk. */
+px_err px_state_open(px_wal *wal, bool has_log, px_wal_place *synced, px_wal_fault *fault);
 /* Writes both copies, the bad or older one first; makes those that are missing. */
 px_err px_state_write_both(px_wal *wal);
-void px_state_encode(const px_state *state, uint64_t version, uint8_t *space);
+/* wal->state as one block, and how far the log is synced now. [R15] */
+void px_state_encode(const px_wal *wal, uint8_t *space);
+/* An encoded copy states a newer place. */
+void px_state_put_synced(uint8_t *space, px_wal_place synced);
 
 /* ---- mark_file.c ---- */
 /* What it states; {0, 0} where it states nothing, or is not there. Changes nothing on disk. */
@@ -157,7 +161,8 @@ px_err px_mark_make(px_wal *wal); /* where it was not there */
 void px_mark_write(px_wal *wal, const px_job *job);
 
 /* ---- recovery.c ---- */
-px_err px_recovery_run(px_wal *wal, px_wal_place marked, void *context,
+/* stated: what was synced, as small state and mark have it. */
+px_err px_recovery_run(px_wal *wal, px_wal_place stated, void *context,
                        void (*restore)(void *context, const px_record *record), px_wal_fault *fault);
 
 #endif

@@ -157,6 +157,12 @@ static bool power_fails_now(fake_disk *disk)
     return true;
 }
 
+static void write_stable(px_disk_file *file, uint64_t offset, const uint8_t *data, size_t size_bytes)
+{
+    memcpy(file->stable + offset, data, size_bytes);
+    if (offset <= file->bad_from && offset + size_bytes >= file->bad_to) file->bad_from = file->bad_to = 0;
+}
+
 /* ---- the port ---- */
 
 static px_err do_list(px_disk *base, void *context,
@@ -261,7 +267,7 @@ static px_err do_write_now(px_disk *base, px_disk_file *file, uint64_t offset, c
     settle_file(disk, file);
     if (size_bytes == 0) return PX_OK;
     memcpy(file->cache + offset, data, size_bytes);
-    memcpy(file->stable + offset, data, size_bytes);
+    write_stable(file, offset, data, size_bytes);
     return PX_OK;
 }
 
@@ -365,7 +371,7 @@ bool fake_disk_complete(fake_disk *disk)
     memcpy(write->file->cache + write->offset, write->data,
            write->size_bytes); /* shown even where it failed */
     if (!err) {
-        memcpy(write->file->stable + write->offset, write->data, write->size_bytes);
+        write_stable(write->file, write->offset, write->data, write->size_bytes);
         disk->completed++;
     }
     write->sync_us = 100;

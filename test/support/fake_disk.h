@@ -41,7 +41,8 @@ void fake_disk_cut_power(fake_disk *disk, uint32_t skip);
 
 /* The durable write after `skip` more fails with `err`; for ever where is_lasting. */
 void fake_disk_fail_write(fake_disk *disk, uint32_t skip, px_err err, bool is_lasting);
-/* Reads that touch [offset, offset + size_bytes) of a file fail with PX_ERR_IO. */
+/* Reads that touch [offset, offset + size_bytes) of a file fail with PX_ERR_IO, until all of it is written
+ * durably. */
 void fake_disk_fail_read(fake_disk *disk, const char *name, uint64_t offset, uint64_t size_bytes);
 /* The system writes back what it holds: hints are stable. */
 void fake_disk_sync(fake_disk *disk);

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "codec/wire.h"
 #include "world.h"
 #include <stdlib.h>
 #include <string.h>
@@ -112,12 +113,72 @@ static void r18__the_folder_of_another_node_is_refused_and_nothing_changes(void 
     open_and_compare(w);
 }
 
-static void r15__a_log_that_is_gone_is_told_by_the_mark(void **state)
+/* Segments of another node, or of another cluster, in this one's folder are somebody's: also where nothing
+ * states that they were synced. */
+static void r18__a_record_of_somebody_else_is_refused_and_nothing_changes(void **state)
+{
+    world *w = *state;
+    static const uint8_t other_id[16] = {7};
+    for (int is_cluster = 0; is_cluster < 2; is_cluster++) {
+        world *clone = world_clone(w);
+        uint64_t size_bytes = 0;
+        if (is_cluster) {
+            world_open(clone);
+            clone->state.roster_state = PX_ROSTER_COMPLETE;
+            memcpy(clone->state.cluster_id, other_id, sizeof other_id);
+            assert_int_equal(px_wal_write_state_now(clone->wal, &clone->state), PX_OK);
+            world_append(clone, 1, 100);
+            world_settle(clone);
+            world_close(clone);
+        }
+        world *theirs = world_make(5, SEGMENT_BYTES);
+        world_close(theirs);
+        if (!is_cluster) theirs->config.self = "node-2";
+        fake_disk_wipe(theirs->disk);
+        world_open(theirs);
+        if (is_cluster) {
+            theirs->state.roster_state = PX_ROSTER_COMPLETE;
+            theirs->state.cluster_id[3] = 9;
+            assert_int_equal(px_wal_write_state_now(theirs->wal, &theirs->state), PX_OK);
+        }
+        world_append(theirs, 2, 200);
+        world_settle(theirs);
+        const uint8_t *stable = fake_disk_stable(theirs->disk, SEGMENT_1, &size_bytes);
+        fake_disk_spoil(clone->disk, SEGMENT_1, 0, stable, (size_t)size_bytes);
+        world_free(theirs);
+        fake_disk_remove(clone->disk, "mark");
+        const uint64_t before = world_fingerprint(clone);
+        assert_int_equal(world_try_open(clone), PX_ERR_FOREIGN);
+        assert_non_null(strstr(clone->fault.where, SEGMENT_1 " at byte 0"));
+        assert_true(world_fingerprint(clone) == before);
+        world_free(clone);
+    }
+}
+
+static void r15__a_log_that_is_gone_is_told_by_mark_and_state(void **state)
 {
     world *w = *state;
     fake_disk_remove(w->disk, SEGMENT_1);
     fake_disk_remove(w->disk, SEGMENT_2);
-    world_check_damaged(w, "mark");
+    world_check_damaged(w, "folder");
+    fake_disk_remove(w->disk, "mark");
+    world_check_damaged(w, "folder");
+    fake_disk_remove(w->disk, "state-a");
+    world_check_damaged(w, "folder");
+}
+
+/* A promise behind a record says of that record that it had been synced. */
+static void r15__the_small_state_states_what_was_synced_before_it(void **state)
+{
+    world *w = *state;
+    for (unsigned lost = 0; lost < 3; lost++) {
+        world *clone = world_clone(w);
+        fake_disk_remove(clone->disk, "mark");
+        fake_disk_flip(clone->disk, SEGMENT_1, 300, 1); /* in the last group */
+        if (lost) fake_disk_flip(clone->disk, lost == 1 ? "state-a" : "state-b", 100, 1);
+        world_check_damaged(clone, SEGMENT_1 " at byte 0");
+        world_free(clone);
+    }
 }
 
 static void state__every_start_is_counted_and_the_storage_id_stays(void **state)
@@ -260,7 +321,9 @@ int main(void)
         TEST(r16__two_bad_copies_beside_a_log_are_refused_and_nothing_changes),
         TEST(r16__two_bad_copies_without_a_log_are_refused),
         TEST(r18__the_folder_of_another_node_is_refused_and_nothing_changes),
-        TEST(r15__a_log_that_is_gone_is_told_by_the_mark),
+        TEST(r18__a_record_of_somebody_else_is_refused_and_nothing_changes),
+        TEST(r15__a_log_that_is_gone_is_told_by_mark_and_state),
+        TEST(r15__the_small_state_states_what_was_synced_before_it),
         TEST(state__every_start_is_counted_and_the_storage_id_stays),
         TEST(r18__a_first_start_may_lose_its_power_anywhere),
         TEST(r16__a_start_may_lose_its_power_anywhere),
