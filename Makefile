@@ -118,8 +118,8 @@ mutants: $(B)/px-sim
 	@test/sim/run-mutants $<
 check: unit rules corpus sim-check
 lint: $(call archives,$(B)/obj,$(pure)) | build/.deps-test
-	@mkdir -p $(B)/results; bad=0; for tool in tools/floors "tools/purity $^" tools/tidy; do \
-	  $$tool || bad=$$((bad + 1)); done; echo $$((3 - bad)) $$bad >$(B)/results/lint.count; [ $$bad = 0 ]
+	@mkdir -p $(B)/results; bad=0; for tool in tools/floors "tools/purity $^" tools/messages tools/tidy; do \
+	  $$tool || bad=$$((bad + 1)); done; echo $$((4 - bad)) $$bad >$(B)/results/lint.count; [ $$bad = 0 ]
 format: | build/.deps-test
 	clang-format -i $(wildcard src/*/*.[ch] test/*/*.[ch] test/*/*/*.[ch])
 test: | build/.deps-test
@@ -141,6 +141,7 @@ bench: all
 install: all
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(B)/px $(B)/pxctl
 	for n in 1 5; do install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$$n docs/man/*.$$n || exit 1; done
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system packaging/px.service
 image:
 	docker build -t px:$(VERSION) .
 clean:
