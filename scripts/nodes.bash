@@ -38,10 +38,11 @@ print_config() {
 
 # Starts node I with the configuration FILE; what it logs goes through COMMAND: start_node I FILE COMMAND...
 # In a session of its own, so that a Ctrl-C at the terminal stops this script, and this script the node, once.
+# The order of the redirections counts: COMMAND gets the standard output of the script, not of the node.
 start_node() {
     local me=$1 file=$2
     shift 2
-    setsid "$build/px" "$file" </dev/null >/dev/null 2> >(trap '' INT && exec "$@") &
+    setsid "$build/px" "$file" </dev/null 2> >(trap '' INT && exec "$@") >/dev/null &
     node_pid[$me]=$!
 }
 
@@ -73,6 +74,6 @@ stop_nodes() {
             [ "${node_pid[$me]}" = "$ended" ] && unset "node_pid[$me]"
         done
     done
-    kill "$alarm" 2>/dev/null
+    kill -KILL "$alarm" 2>/dev/null # it ignores what this script ignores
     wait "$alarm" 2>/dev/null
 }
