@@ -12,8 +12,8 @@ import time
 import pytest
 
 from px_cluster import BUILD, DEADLINE_S, PXCTL, ROOT, die_with_parent, wait_until
+from test_process import IN_USER_NAMESPACE
 
-IN_USER_NAMESPACE = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
 STOP_S_MAX = 8.0   # a hand-over and a drain; less than the ten seconds after which nodes are killed
 
 
@@ -35,8 +35,9 @@ def test_run_nodes_starts_so_many_and_stops_them(copy, count, folder):
     command = f"ip link set lo up && exec scripts/run-nodes {count}"
     quiet, end = os.pipe()   # a standard input that does not end
     with open(copy / "log", "wb") as log:
-        nodes = subprocess.Popen(["unshare", *IN_USER_NAMESPACE, "--net", "sh", "-c", command], cwd=copy, stdin=quiet, stdout=log,
-                                 stderr=log, env={**os.environ, "B": BUILD}, preexec_fn=die_with_parent)
+        nodes = subprocess.Popen(["unshare", *IN_USER_NAMESPACE, "--net", "sh", "-c", command], cwd=copy,
+                                 stdin=quiet, stdout=log, stderr=log, env={**os.environ, "B": BUILD},
+                                 preexec_fn=die_with_parent)
     os.close(quiet)
     try:
         def one_leader():
@@ -66,8 +67,8 @@ def test_run_nodes_starts_so_many_and_stops_them(copy, count, folder):
 def test_ready_configurations_are_those_that_the_script_would_write(copy):
     for count, configs in ((3, "config"), (5, "config/of-5")):
         for node in range(1, count + 1):
-            printed = subprocess.run(["bash", "-c", f". scripts/nodes.bash; print_config {node} {count} 7000"],
-                                     cwd=copy, capture_output=True, check=True).stdout
+            words = f". scripts/nodes.bash; print_config {node} {count} 7000"
+            printed = subprocess.run(["bash", "-c", words], cwd=copy, capture_output=True, check=True).stdout
             ready = (copy / configs / f"px{node}.json").read_text()
             folder = "../run/" if count == 3 else f"../../run/of-{count}/"
             assert json.loads(ready.replace(folder, "")) == json.loads(printed)
