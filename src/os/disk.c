@@ -1,16 +1,19 @@
 /* disk.c - a data folder on the system's disk: px_disk over files and one thread that writes.
  *
- * Meaning    Durable writes go to one thread, through a descriptor with O_DIRECT | O_DSYNC where the file
- *            system has it, else O_DSYNC: when such a write returns, its
- *            bytes are on stable storage. Reads, hints and small files go through an ordinary descriptor, on
- *            the loop's thread. A second thread writes zeros ahead of the log, since a synced write into
- *            written space needs no change of the file system's own records. A new file gets its name only
- *            when it is whole.
- * Holds      The filler never writes where a durable write has been handed over.
+ * Meaning    Durable writes go through a descriptor with O_DIRECT | O_DSYNC where the file system has it, else
+ *            O_DSYNC: when such a write returns, its bytes are on stable storage. The kernel carries them out
+ *            by itself where it can do so without waiting (aio.h), else one thread does. Reads, hints and
+ *            small files go through an ordinary descriptor, on the loop's thread. A second thread writes
+ *            zeros ahead of the log, since a synced write into written space needs no change of the file
+ *            system's own records. A new file gets its name only when it is whole.
+ * Holds      The filler never writes where a durable write has been handed over. Of the durable writes one is
+ *            under way at a time, in the order given.
  * Source     protocol.md §5, [R17]. */
 // SPDX-License-Identifier: Apache-2.0
 #include "os/disk.h"
 
+#include "base/assert.h"
+#include "os/aio.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -35,6 +38,7 @@ struct px_disk_file {
     char name[FILE_NAME_BYTES];
     int plain;
     int synced;       /* -1 before the first durable write: most segments are only read */
+    bool is_direct;   /* `synced` goes past the page cache */
     uint32_t pending; /* durable writes handed over and not yet carried out */
     uint64_t claimed; /* durable writes have been handed over below this offset */
     /* Zeros or writes stand below this offset. UINT64_MAX until the first write here: what an opened file
@@ -49,6 +53,9 @@ typedef struct {
     px_disk disk; /* first, so that a px_disk is its os_disk */
     int folder, lock;
     uv_async_t async;
+    px_aio aio;
+    px_disk_write *in_kernel; /* under way without a thread; NULL: none. Only the loop's thread sets it. */
+    uint64_t in_kernel_since_us;
     pthread_t writer, filler;
     pthread_mutex_t mutex;
     pthread_cond_t has_work, has_fill, fill_done, write_done;
@@ -56,8 +63,11 @@ typedef struct {
     px_disk_write *done, **done_end;   /* to be told */
     px_disk_file *files;
     px_disk_file *filling;
+    uint64_t filling_offset, filling_end;
     uint8_t *zeros;
-    bool is_closing, is_async_closed;
+    bool is_writing; /* the writer's thread is at a write */
+    bool is_closing;
+    unsigned open_handles;
 } os_disk;
 
 static px_err err_of(int number)
@@ -123,15 +133,22 @@ static int sync_file(int fd)
 /* Some file systems take O_DIRECT when a file is opened, and refuse writes of this alignment then. */
 static px_err write_durably(int fd, const uint8_t *data, size_t size_bytes, uint64_t offset)
 {
-    const int flags = fcntl(fd, F_GETFL);
-    if (fd < 0 || flags < 0) return PX_ERR_IO;
+    if (fd < 0) return PX_ERR_IO;
     const ssize_t written = pwrite(fd, data, size_bytes, (off_t)offset);
     if (written == (ssize_t)size_bytes) return PX_OK;
-    if (written < 0 && errno == EINVAL && flags & O_DIRECT && fcntl(fd, F_SETFL, flags & ~O_DIRECT) == 0)
+    const int flags = written < 0 && errno == EINVAL ? fcntl(fd, F_GETFL) : 0;
+    if (flags > 0 && flags & O_DIRECT && fcntl(fd, F_SETFL, flags & ~O_DIRECT) == 0)
         return write_whole(fd, data, size_bytes, offset);
     if (written < 0 && errno != EINTR) return err_of(errno);
     const size_t done = written > 0 ? (size_t)written : 0;
     return write_whole(fd, data + done, size_bytes - done, offset + done);
+}
+
+/* Are zeros being written where this one goes? */
+static bool is_filling(const os_disk *disk, const px_disk_write *write)
+{
+    return disk->filling == write->file && write->offset < disk->filling_end &&
+           write->offset + write->size_bytes > disk->filling_offset;
 }
 
 static void *run_writer(void *context)
@@ -139,18 +156,21 @@ static void *run_writer(void *context)
     os_disk *disk = context;
     (void)pthread_mutex_lock(&disk->mutex);
     for (;;) {
-        while (!disk->queue && !disk->is_closing) (void)pthread_cond_wait(&disk->has_work, &disk->mutex);
+        while ((!disk->queue || disk->in_kernel) && !disk->is_closing)
+            (void)pthread_cond_wait(&disk->has_work, &disk->mutex);
         if (!disk->queue) break;
         px_disk_write *write = disk->queue;
-        while (disk->filling == write->file) (void)pthread_cond_wait(&disk->fill_done, &disk->mutex);
+        while (is_filling(disk, write)) (void)pthread_cond_wait(&disk->fill_done, &disk->mutex);
         disk->queue = write->next;
         if (!disk->queue) disk->queue_end = &disk->queue;
+        disk->is_writing = true;
         (void)pthread_mutex_unlock(&disk->mutex);
         const uint64_t started_us = now_us();
         const px_err err = write_durably(write->file->synced, write->data, write->size_bytes, write->offset);
         write->sync_us = now_us() - started_us;
         write->err = err;
         (void)pthread_mutex_lock(&disk->mutex);
+        disk->is_writing = false;
         write->next = NULL;
         *disk->done_end = write;
         disk->done_end = &write->next;
@@ -176,10 +196,48 @@ static void on_async(uv_async_t *async)
     }
 }
 
-static int open_synced(const os_disk *disk, const char *name)
+/* ---- without a thread ---- */
+
+/* Begins the write at once where nothing is before it. */
+static bool submit(os_disk *disk, px_disk_write *write)
 {
-    const int fd = openat(disk->folder, name, O_WRONLY | O_DIRECT | O_DSYNC | O_CLOEXEC);
-    return fd >= 0 ? fd : openat(disk->folder, name, O_WRONLY | O_DSYNC | O_CLOEXEC);
+    const px_disk_file *file = write->file;
+    if (!file->is_direct || disk->queue || disk->is_writing || disk->in_kernel) return false;
+    if (is_filling(disk, write)) return false;
+    disk->in_kernel_since_us = now_us();
+    if (!px_aio_write(&disk->aio, file->synced, write->data, write->size_bytes, write->offset)) return false;
+    disk->in_kernel = write;
+    return true;
+}
+
+/* What the kernel would have had to wait for, it has not begun: the thread may wait. */
+static void on_kernel_done(void *context, int64_t result)
+{
+    os_disk *disk = context;
+    px_disk_write *write = disk->in_kernel;
+    write->sync_us = now_us() - disk->in_kernel_since_us;
+    const bool is_whole = result == (int64_t)write->size_bytes;
+    const bool is_refused = result >= 0 || result == -EAGAIN || result == -EOPNOTSUPP || result == -EINVAL;
+    if (result == -EOPNOTSUPP || result == -EINVAL) write->file->is_direct = false;
+    (void)pthread_mutex_lock(&disk->mutex);
+    disk->in_kernel = NULL;
+    if (is_refused && !is_whole) {
+        write->next = disk->queue;
+        if (!disk->queue) disk->queue_end = &write->next;
+        disk->queue = write;
+    } else {
+        write->file->pending--;
+    }
+    if (disk->queue) (void)pthread_cond_signal(&disk->has_work);
+    (void)pthread_mutex_unlock(&disk->mutex);
+    if (!is_refused || is_whole) write->on_done(write, is_whole ? PX_OK : err_of((int)-result));
+}
+
+static void open_synced(const os_disk *disk, px_disk_file *file)
+{
+    file->synced = openat(disk->folder, file->name, O_WRONLY | O_DIRECT | O_DSYNC | O_CLOEXEC);
+    file->is_direct = file->synced >= 0;
+    if (!file->is_direct) file->synced = openat(disk->folder, file->name, O_WRONLY | O_DSYNC | O_CLOEXEC);
 }
 
 static void do_write(px_disk *base, px_disk_write *write)
@@ -190,12 +248,14 @@ static void do_write(px_disk *base, px_disk_write *write)
     const uint64_t end = write->offset + write->size_bytes;
     px_disk_file *file = write->file;
     file->pending++;
-    if (file->synced < 0) file->synced = open_synced(disk, file->name); /* where it fails, the write does */
+    if (file->synced < 0) open_synced(disk, file); /* where it fails, the write does */
     if (file->filled == UINT64_MAX) file->filled = end;
     if (end > file->claimed) file->claimed = end;
-    *disk->queue_end = write;
-    disk->queue_end = &write->next;
-    (void)pthread_cond_signal(&disk->has_work);
+    if (!submit(disk, write)) {
+        *disk->queue_end = write;
+        disk->queue_end = &write->next;
+        (void)pthread_cond_signal(&disk->has_work);
+    }
     (void)pthread_mutex_unlock(&disk->mutex);
 }
 
@@ -226,6 +286,8 @@ static void *run_filler(void *context)
         const uint64_t left = file->wanted - offset;
         const size_t size_bytes = left < FILL_CHUNK_BYTES ? (size_t)left : FILL_CHUNK_BYTES;
         disk->filling = file;
+        disk->filling_offset = offset;
+        disk->filling_end = offset + size_bytes;
         (void)pthread_mutex_unlock(&disk->mutex);
         const px_err err = write_durably(file->synced, disk->zeros, size_bytes, offset);
         (void)pthread_mutex_lock(&disk->mutex);
@@ -328,6 +390,14 @@ static void forget_done(os_disk *disk, const px_disk_file *file)
 static void do_close(px_disk *base, px_disk_file *file)
 {
     os_disk *disk = (os_disk *)base;
+    if (disk->in_kernel && disk->in_kernel->file == file) {
+        (void)px_aio_wait(&disk->aio);
+        (void)pthread_mutex_lock(&disk->mutex);
+        disk->in_kernel = NULL;
+        file->pending--;
+        (void)pthread_cond_signal(&disk->has_work);
+        (void)pthread_mutex_unlock(&disk->mutex);
+    }
     (void)pthread_mutex_lock(&disk->mutex);
     while (file->pending) (void)pthread_cond_wait(&disk->write_done, &disk->mutex);
     while (disk->filling == file) (void)pthread_cond_wait(&disk->fill_done, &disk->mutex);
@@ -483,6 +553,8 @@ px_err px_os_disk_open(struct uv_loop_s *loop, const char *folder, px_disk **ope
     (void)pthread_cond_init(&disk->write_done, NULL);
     (void)uv_async_init(loop, &disk->async, on_async);
     disk->async.data = disk;
+    disk->open_handles = 1;
+    px_aio_open(&disk->aio, loop, disk, on_kernel_done);
     if (pthread_create(&disk->writer, NULL, run_writer, disk) ||
         pthread_create(&disk->filler, NULL, run_filler, disk))
         abort();
@@ -490,14 +562,17 @@ px_err px_os_disk_open(struct uv_loop_s *loop, const char *folder, px_disk **ope
     return PX_OK;
 }
 
-static void on_async_closed(uv_handle_t *handle)
+static void on_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    px_aio *aio = handle->data;
+    os_disk *disk = handle->type == UV_ASYNC ? handle->data : aio->owner;
+    if (--disk->open_handles == 0) free(disk);
 }
 
 void px_os_disk_close(px_disk *base)
 {
     os_disk *disk = (os_disk *)base;
+    px_assert(!disk->in_kernel); /* its file would be open */
     (void)pthread_mutex_lock(&disk->mutex);
     disk->is_closing = true;
     (void)pthread_cond_broadcast(&disk->has_work);
@@ -508,5 +583,6 @@ void px_os_disk_close(px_disk *base)
     (void)close(disk->lock);
     (void)close(disk->folder);
     free(disk->zeros);
-    uv_close((uv_handle_t *)&disk->async, on_async_closed);
+    if (px_aio_close(&disk->aio, on_closed)) disk->open_handles++;
+    uv_close((uv_handle_t *)&disk->async, on_closed);
 }
