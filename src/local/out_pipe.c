@@ -350,7 +350,12 @@ static void on_end(px_barrier *barrier, uint64_t index)
 void px_out_pipe_on_delivered(px_out_pipe *pipe, uint64_t index)
 {
     (void)index;
-    if (pipe->cursor) pump(pipe);
+    if (!pipe->cursor) return;
+    /* A reader that comes is heard, or met by the tick: no need to look for one at each message. */
+    px_streams *streams = pipe->env->streams;
+    const bool is_known_gone = pipe->is_gone && pipe->tick.is_started && !pipe->must_renew;
+    if (is_known_gone && streams->hears_readers(streams, pipe->stream)) return;
+    pump(pipe);
 }
 
 /* A cursor beyond the log is another log's, or this one has lost its end: it waits, and says so. A node that

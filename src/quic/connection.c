@@ -15,6 +15,10 @@
 #define LATE_US 5000u
 /* How soon a deadline is looked at again while the socket takes nothing. */
 #define BLOCKED_US 5000u
+/* What only came in is acknowledged so late, or after so many packets: an acknowledgement for each message would
+ * double the datagrams. The wait stays below the delay that the other side was told to reckon with. */
+#define ACK_WAIT_US 1000u
+#define ACK_PACKETS_MAX 16u
 /* Of a reason that the other side gives. */
 #define FOREIGN_BYTES_MAX 200u
 
@@ -166,6 +170,22 @@ static void open_stream(px_connection *connection)
     if (err) px_connection_end(connection, 0, "the other side permits no stream");
 }
 
+/* Sees to it that what came is acknowledged: soon, where nothing else is to be sent. */
+static void acknowledge(px_connection *connection)
+{
+    const bool is_quiet = connection->is_server && connection->is_ready;
+    if (!is_quiet || connection->unacknowledged >= ACK_PACKETS_MAX) {
+        px_connection_touch(connection);
+        return;
+    }
+    px_clock *clock = connection->shared->clock;
+    const uint64_t due_us = clock->now_us(clock) + ACK_WAIT_US;
+    const px_timer *timer = &connection->timer;
+    if (connection->is_dirty || connection->state != PX_CONNECTION_OPEN) return;
+    if (!timer->is_started || timer->deadline_us > due_us)
+        px_timers_start(clock->timers, &connection->timer, due_us);
+}
+
 void px_connection_read(px_connection *connection, const px_dgram_run *run)
 {
     const ngtcp2_path path = {
@@ -179,6 +199,7 @@ void px_connection_read(px_connection *connection, const px_dgram_run *run)
         const size_t rest_bytes = run->size_bytes - offset;
         const size_t packet_bytes = rest_bytes < run->segment_bytes ? rest_bytes : run->segment_bytes;
         connection->shared->counters.packets_received++;
+        connection->unacknowledged++;
         const int err =
             ngtcp2_conn_read_pkt(connection->conn, &path, &info, run->data + offset, packet_bytes, now);
         if (err)
@@ -189,7 +210,10 @@ void px_connection_read(px_connection *connection, const px_dgram_run *run)
     if (connection->is_authenticated && !connection->is_server && connection->stream < 0)
         open_stream(connection);
     hand_out(connection);
-    px_connection_touch(connection);
+    if (connection->state == PX_CONNECTION_OPEN)
+        acknowledge(connection);
+    else
+        px_connection_touch(connection);
 }
 
 /* ---- deadlines ---- */
@@ -224,6 +248,7 @@ void px_connection_on_timer(px_timer *timer)
 
 void px_connection_flush(px_connection *connection)
 {
+    connection->unacknowledged = 0;
     if (connection->state == PX_CONNECTION_OPEN && !connection->held) px_connection_write(connection);
     if (connection->state == PX_CONNECTION_OPEN) arm(connection);
     if (connection->state == PX_CONNECTION_TO_CLOSE) {

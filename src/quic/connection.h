@@ -79,6 +79,7 @@ struct px_connection {
     bool is_reset;            /* the other side does not know it any more */
     bool was_heard;           /* a packet of the other side was taken */
     bool was_refused;         /* one side has told the other that it does not want it */
+    uint32_t unacknowledged;  /* packets that came since the last flush */
     int64_t stream;           /* -1: none yet */
     ngtcp2_ccerr close_error; /* of PX_CONNECTION_TO_CLOSE; its reason is `reason` */
     px_words reason;
