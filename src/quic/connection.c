@@ -173,7 +173,7 @@ static void open_stream(px_connection *connection)
 /* Sees to it that what came is acknowledged: soon, where nothing else is to be sent. */
 static void acknowledge(px_connection *connection)
 {
-    const bool is_quiet = connection->is_server && connection->is_ready;
+    const bool is_quiet = connection->is_server && connection->is_settled;
     if (!is_quiet || connection->unacknowledged >= ACK_PACKETS_MAX) {
         px_connection_touch(connection);
         return;
@@ -249,6 +249,7 @@ void px_connection_on_timer(px_timer *timer)
 void px_connection_flush(px_connection *connection)
 {
     connection->unacknowledged = 0;
+    connection->is_settled = connection->is_ready;
     if (connection->state == PX_CONNECTION_OPEN && !connection->held) px_connection_write(connection);
     if (connection->state == PX_CONNECTION_OPEN) arm(connection);
     if (connection->state == PX_CONNECTION_TO_CLOSE) {

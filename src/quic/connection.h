@@ -74,6 +74,7 @@ struct px_connection {
     bool is_server;
     bool is_authenticated; /* the handshake is confirmed: each side has accepted the other's certificate */
     bool is_ready;         /* ...and the owner knows */
+    bool is_settled;       /* ...and what was to be said about that has been */
     bool is_dirty;
     bool is_stream_blocked;   /* the other side takes no more for now */
     bool is_reset;            /* the other side does not know it any more */
