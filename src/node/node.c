@@ -199,6 +199,9 @@ void px_node_turn(px_node *node)
     else if (node->forwarded)
         px_proposals_clear(node);
     px_barriers_turn(node);
+    /* What the others are to write goes out first: theirs is the longer way. Nothing leaves before its own
+     * record, whatever the order here [R2]. */
+    if (node->ports.net->flush) node->ports.net->flush(node->ports.net);
     px_wal_flush(node->wal);
     px_delivery_turn(node);
     px_intakes_tell_room(node);
