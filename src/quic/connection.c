@@ -16,9 +16,11 @@
 /* How soon a deadline is looked at again while the socket takes nothing. */
 #define BLOCKED_US 5000u
 /* What only came in is acknowledged so late, or after so many packets: an acknowledgement for each message would
- * double the datagrams. The wait stays below the delay that the other side was told to reckon with. */
-#define ACK_WAIT_US 1000u
+ * double the datagrams. The wait stays below the delay that the other side was told to reckon with
+ * (connection_open.c). Full packets are acknowledged as they come: whoever sends them waits for it. */
+#define ACK_WAIT_US 4000u
 #define ACK_PACKETS_MAX 16u
+#define ACK_SMALL_BYTES 1200u
 /* Of a reason that the other side gives. */
 #define FOREIGN_BYTES_MAX 200u
 
@@ -171,9 +173,10 @@ static void open_stream(px_connection *connection)
 }
 
 /* Sees to it that what came is acknowledged: soon, where nothing else is to be sent. */
-static void acknowledge(px_connection *connection)
+static void acknowledge(px_connection *connection, const px_dgram_run *run)
 {
-    const bool is_quiet = connection->is_server && connection->is_settled;
+    const bool is_quiet =
+        connection->is_server && connection->is_settled && run->size_bytes < ACK_SMALL_BYTES;
     if (!is_quiet || connection->unacknowledged >= ACK_PACKETS_MAX) {
         px_connection_touch(connection);
         return;
@@ -211,7 +214,7 @@ void px_connection_read(px_connection *connection, const px_dgram_run *run)
         open_stream(connection);
     hand_out(connection);
     if (connection->state == PX_CONNECTION_OPEN)
-        acknowledge(connection);
+        acknowledge(connection, run);
     else
         px_connection_touch(connection);
 }

@@ -12,7 +12,7 @@
 #define INITIAL_RTT (50 * NGTCP2_MILLISECONDS)
 #define HANDSHAKE_TIMEOUT (5 * NGTCP2_SECONDS)
 /* The other side waits this long for our acknowledgement before it counts a packet as lost. [§1.3] */
-#define MAX_ACK_DELAY (2 * NGTCP2_MILLISECONDS)
+#define MAX_ACK_DELAY (5 * NGTCP2_MILLISECONDS)
 /* A connection that is silent this long is gone; several heartbeats, but not less than three timeouts of a
  * probe. [Q20] */
 #define IDLE_HEARTBEATS 5u
