@@ -21,6 +21,9 @@
 #define ACK_WAIT_US 4000u
 #define ACK_PACKETS_MAX 16u
 #define ACK_SMALL_BYTES 1200u
+/* Who has nothing to send is woken no sooner: the library would pace what is not there, and count a packet as
+ * lost to the microsecond. */
+#define QUIET_US 1000u
 /* Of a reason that the other side gives. */
 #define FOREIGN_BYTES_MAX 200u
 
@@ -221,6 +224,11 @@ void px_connection_read(px_connection *connection, const px_dgram_run *run)
 
 /* ---- deadlines ---- */
 
+static bool has_more_to_send(const px_connection *connection)
+{
+    return connection->queue && px_send_queue_unsent_bytes(connection->queue) > 0;
+}
+
 static void arm(px_connection *connection)
 {
     px_clock *clock = connection->shared->clock;
@@ -230,6 +238,10 @@ static void arm(px_connection *connection)
         return;
     }
     uint64_t deadline_us = (expiry + NGTCP2_MICROSECONDS - 1) / NGTCP2_MICROSECONDS;
+    if (connection->is_settled && !has_more_to_send(connection)) {
+        const uint64_t least_us = clock->now_us(clock) + QUIET_US;
+        if (deadline_us < least_us) deadline_us = least_us;
+    }
     if (connection->held) {
         const uint64_t soon_us = clock->now_us(clock) + BLOCKED_US;
         if (deadline_us < soon_us) deadline_us = soon_us;
