@@ -26,8 +26,9 @@ struct px_aio {
     void (*on_done)(void *owner, int64_t result);
 };
 
-/* Makes it ready for writes of `owner`. Where the kernel or its policy has no such calls, px_aio_write refuses
- * every write. Takes ownership of nothing; `aio` stays where it is until px_aio_close has called back. */
+/* Makes it ready for writes of `owner`. Where the kernel or its policy has no such calls, px_aio_write
+ * refuses every write. Takes ownership of nothing; `aio` stays where it is until px_aio_close has called
+ * back. */
 void px_aio_open(px_aio *aio, uv_loop_t *loop, void *owner, void (*on_done)(void *owner, int64_t result));
 
 /* Begins a write to a descriptor with O_DIRECT; address, offset and size are multiples of a block, and the

@@ -1,8 +1,8 @@
 /* disk.c - a data folder on the system's disk: px_disk over files and one thread that writes.
  *
- * Meaning    Durable writes go through a descriptor with O_DIRECT | O_DSYNC where the file system has it, else
- *            O_DSYNC: when such a write returns, its bytes are on stable storage. The kernel carries them out
- *            by itself where it can do so without waiting (aio.h), else one thread does. Reads, hints and
+ * Meaning    Durable writes go through a descriptor with O_DIRECT | O_DSYNC where the file system has it,
+ *            else O_DSYNC: when such a write returns, its bytes are on stable storage. The kernel carries
+ *            them out by itself where it need not wait (aio.h), else one thread does. Reads, hints and
  *            small files go through an ordinary descriptor, on the loop's thread. A second thread writes
  *            zeros ahead of the log, since a synced write into written space needs no change of the file
  *            system's own records. A new file gets its name only when it is whole.

@@ -15,8 +15,8 @@
 #define LATE_US 5000u
 /* How soon a deadline is looked at again while the socket takes nothing. */
 #define BLOCKED_US 5000u
-/* What only came in is acknowledged so late, or after so many packets: an acknowledgement for each message would
- * double the datagrams. The wait stays below the delay that the other side was told to reckon with
+/* What only came in is acknowledged so late, or after so many packets: an acknowledgement for each message
+ * would double the datagrams. The wait stays below the delay that the other side was told to reckon with
  * (connection_open.c). Full packets are acknowledged as they come: whoever sends them waits for it. */
 #define ACK_WAIT_US 4000u
 #define ACK_PACKETS_MAX 16u

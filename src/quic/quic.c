@@ -235,8 +235,8 @@ px_err px_quic_open(const px_quic_config *config, px_dgram_net *dgrams, px_clock
     px_assert(config->server_count <= PX_MEMBERS_MAX);
     px_quic *quic = calloc(1, sizeof *quic);
     if (!quic) return PX_ERR_NO_SPACE;
-    quic->net = (px_net){net_send, net_queued_bytes, net_redial, net_close_incoming, net_bears,
-                          px_quic_flush};
+    quic->net =
+        (px_net){net_send, net_queued_bytes, net_redial, net_close_incoming, net_bears, px_quic_flush};
     quic->config = *config;
     if (quic->config.receive_bytes == 0) quic->config.receive_bytes = RECEIVE_BYTES;
     quic->shared.dgrams = dgrams;

@@ -267,7 +267,8 @@ sim_net *sim_net_make(sim_world *world, bool is_datagram)
     net->world = world;
     net->is_datagram = is_datagram;
     for (uint32_t from = 0; from < PX_MEMBERS_MAX; from++) {
-        const px_net port = {port_send, port_queued_bytes, port_redial, port_close_incoming, port_bears};
+        const px_net port = {port_send,           port_queued_bytes, port_redial,
+                             port_close_incoming, port_bears,        NULL};
         net->ends[from] = (sim_end){port, net, from, NULL};
         for (uint32_t to = 0; to < PX_MEMBERS_MAX; to++) {
             sim_dialler *dialler = &net->diallers[from][to];
