@@ -232,9 +232,7 @@ static int open_net(px_daemon *daemon, const px_node_config *node_config)
     px_quic_config quic = {
         .bind_host = config->addr.host,
         .bind_port = config->addr.port,
-        .cert_path = config->cert_path,
-        .key_path = config->key_path,
-        .ca_cert_path = config->ca_cert_path,
+        .files = {config->cert_path, config->key_path, config->ca_cert_path},
         .server_count = config->server_count,
         .retry_delay_us = (uint64_t)config->retry_delay_ms * 1000,
         .heartbeat_us = node_config->heartbeat_us,

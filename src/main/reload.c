@@ -14,12 +14,6 @@ static bool is_same_text(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static bool is_same_tls(const px_config *a, const px_config *b)
-{
-    return is_same_text(a->cert_path, b->cert_path) && is_same_text(a->key_path, b->key_path) &&
-           is_same_text(a->ca_cert_path, b->ca_cert_path);
-}
-
 static bool is_same_servers(const px_config *a, const px_config *b)
 {
     if (a->server_count != b->server_count) return false;
@@ -58,7 +52,6 @@ static void name_others(const px_config *a, const px_config *b, px_log *log)
     } keys[] = {
         {"me.id", is_same_text(a->id, b->id)},
         {"me.addr", is_same_text(a->addr.text, b->addr.text)},
-        {"me.tls_config_info (other paths)", is_same_tls(a, b)},
         {"retry_delay", a->retry_delay_ms == b->retry_delay_ms},
         {"servers", is_same_servers(a, b)},
         {"data_dir", is_same_text(a->data_dir, b->data_dir)},
@@ -102,14 +95,27 @@ static void say_certificates(px_net *net, px_log *log)
                  until);
 }
 
+/* Under the name that this node runs with, whatever the file says now. */
+static px_err take_certificates(const char *path, const px_config *running, const px_config *fresh,
+                                px_net *net, char *fault, size_t fault_bytes)
+{
+    px_config wanted = *running;
+    wanted.cert_path = fresh->cert_path;
+    wanted.key_path = fresh->key_path;
+    wanted.ca_cert_path = fresh->ca_cert_path;
+    const px_tls_files files = {wanted.cert_path, wanted.key_path, wanted.ca_cert_path};
+    const px_err err = px_config_check_certificates(path, &wanted, fault, fault_bytes);
+    if (err) return err;
+    (void)snprintf(fault, fault_bytes, "the certificates cannot be taken up");
+    return px_quic_reload(net, &files);
+}
+
 void px_reload(const char *path, const px_config *running, px_net *net, px_stderr_log *log)
 {
     px_config fresh = {0};
     char fault[PX_CONFIG_FAULT_BYTES];
-    /* The running paths are read again: those are the files that the net knows. */
-    (void)snprintf(fault, sizeof fault, "the certificates cannot be taken up");
     if (px_config_load(path, &fresh, fault, sizeof fault) ||
-        px_config_check_certificates(path, running, fault, sizeof fault) || px_quic_reload(net)) {
+        take_certificates(path, running, &fresh, net, fault, sizeof fault)) {
         px_log_event(&log->log, PX_LOG_ERROR, "SIGHUP: nothing changes: %s", fault);
         px_config_free(&fresh);
         return;

@@ -1,8 +1,8 @@
 /* reload.h - SIGHUP: what a running node takes up from its configuration.
  *
- * Meaning    Certificates and the log level. Everything else stays as it is, and what differs in the file is
- *            named, for it wants a restart. Where something is wrong, one line says what, and nothing
- *            changes.
+ * Meaning    Certificates, also at other paths, and the log level. Everything else stays as it is, and what
+ *            differs in the file is named, for it wants a restart. Where something is wrong, one line says
+ *            what, and nothing changes.
  * Source     spec.md §1. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_MAIN_RELOAD_H

@@ -10,6 +10,11 @@
 #include <stdint.h>
 
 /* Which file is to be mended. */
+/* Where the three are; all PEM. */
+typedef struct {
+    const char *cert_path, *key_path, *ca_cert_path;
+} px_tls_files;
+
 typedef enum { PX_TLS_FILE_CERT, PX_TLS_FILE_KEY, PX_TLS_FILE_CA } px_tls_file;
 
 typedef struct {

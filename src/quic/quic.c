@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "quic/connection_manager.h"
+#include "quic/expiry.h"
 #include "quic/listener.h"
 #include "quic/tls.h"
 #include <netinet/in.h>
@@ -13,9 +14,6 @@
 
 #define RECEIVE_BYTES (4u << 20)
 #define LEAVING "this node is stopping"
-/* From so long before its end the own certificate is said to end, each day once. */
-#define WARN_S (30 * 86400)
-#define DAY_US 86400000000u
 
 typedef struct {
     px_net net; /* first: what node/ holds */
@@ -26,8 +24,9 @@ typedef struct {
     px_connections shared;
     px_connection_manager manager;
     px_listener listener;
-    char *texts;           /* of the configuration */
-    px_timer expiry_timer; /* looks at the own certificate's end */
+    char *texts; /* of the configuration */
+    char *paths; /* of the certificates in use */
+    px_expiry expiry;
 } px_quic;
 
 static px_quic *quic_of(px_net *net)
@@ -130,56 +129,54 @@ static void on_settle(px_timer *timer)
     px_connections_settle((px_connections *)((char *)timer - offsetof(px_connections, settle_timer)));
 }
 
-/* ---- the own certificate's end ---- */
-
-static void look_at_expiry(px_quic *quic)
-{
-    px_clock *clock = quic->shared.clock;
-    const int64_t left_s = px_tls_expires_s(quic->tls) - (int64_t)(clock->wall_ms(clock) / 1000);
-    if (left_s < 0) {
-        px_log_event(quic->shared.log, PX_LOG_ERROR,
-                     "quic: the certificate in %s has expired: nobody accepts a new connection",
-                     quic->config.cert_path);
-    } else if (left_s < WARN_S) {
-        px_log_event(quic->shared.log, PX_LOG_WARN,
-                     "quic: the certificate in %s expires in %lld days: make a new one and send SIGHUP",
-                     quic->config.cert_path, (long long)(left_s / 86400));
-    }
-    px_timers_start(clock->timers, &quic->expiry_timer, clock->now_us(clock) + DAY_US);
-}
-
-static void on_expiry_timer(px_timer *timer)
-{
-    look_at_expiry((px_quic *)((char *)timer - offsetof(px_quic, expiry_timer)));
-}
-
 /* ---- life ---- */
 
-/* Copies every text of the configuration into one piece of memory. */
-static bool copy_texts(px_quic *quic)
+/* Copies the texts into one piece of memory, and points to them there. NULL: there is none. */
+static char *copy_texts(const char **const *texts, size_t count)
 {
-    const char **texts[4 + 2 * PX_MEMBERS_MAX];
-    size_t count = 0, size_bytes = 0;
-    px_quic_config *config = &quic->config;
-    texts[count++] = &config->bind_host;
-    texts[count++] = &config->cert_path;
-    texts[count++] = &config->key_path;
-    texts[count++] = &config->ca_cert_path;
-    for (uint32_t i = 0; i < config->server_count; i++) {
-        texts[count++] = &config->servers[i].name;
-        texts[count++] = &config->servers[i].host;
-    }
+    size_t size_bytes = 0;
     for (size_t i = 0; i < count; i++) size_bytes += strlen(*texts[i]) + 1;
-    quic->texts = malloc(size_bytes);
-    if (!quic->texts) return false;
-    char *next = quic->texts;
-    for (size_t i = 0; i < count; i++) {
+    char *copies = malloc(size_bytes);
+    char *next = copies;
+    for (size_t i = 0; copies && i < count; i++) {
         const size_t text_bytes = strlen(*texts[i]) + 1;
         memcpy(next, *texts[i], text_bytes);
         *texts[i] = next;
         next += text_bytes;
     }
+    return copies;
+}
+
+static bool copy_config(px_quic *quic)
+{
+    const char **texts[1 + 2 * PX_MEMBERS_MAX];
+    size_t count = 0;
+    px_quic_config *config = &quic->config;
+    texts[count++] = &config->bind_host;
+    for (uint32_t i = 0; i < config->server_count; i++) {
+        texts[count++] = &config->servers[i].name;
+        texts[count++] = &config->servers[i].host;
+    }
+    quic->texts = copy_texts(texts, count);
+    return quic->texts != NULL;
+}
+
+/* The paths stay where they are while one of them is printed. */
+static bool copy_paths(px_quic *quic, px_tls_files files)
+{
+    const char **texts[] = {&files.cert_path, &files.key_path, &files.ca_cert_path};
+    char *paths = copy_texts(texts, sizeof texts / sizeof *texts);
+    if (!paths) return false;
+    free(quic->paths);
+    quic->paths = paths;
+    quic->config.files = files;
     return true;
+}
+
+static void watch_expiry(px_quic *quic)
+{
+    px_expiry_start(&quic->expiry, quic->shared.clock, quic->shared.log, quic->config.files.cert_path,
+                    px_tls_expires_s(quic->tls));
 }
 
 static px_err open_listener(px_quic *quic)
@@ -207,11 +204,10 @@ static px_err open_listener(px_quic *quic)
     return PX_OK;
 }
 
-static px_err open_tls(px_quic *quic, px_tls **tls)
+static px_err open_tls(px_quic *quic, const px_tls_files *files, px_tls **tls)
 {
-    const px_tls_files files = {quic->config.cert_path, quic->config.key_path, quic->config.ca_cert_path};
     px_words fault;
-    const px_err err = px_tls_open(&files, tls, &fault);
+    const px_err err = px_tls_open(files, tls, &fault);
     if (err) px_log_event(quic->shared.log, PX_LOG_ERROR, "quic: %s", fault.text);
     return err;
 }
@@ -245,12 +241,11 @@ px_err px_quic_open(const px_quic_config *config, px_dgram_net *dgrams, px_clock
     quic->shared.heartbeat_us = config->heartbeat_us;
     memcpy(quic->shared.reset_secret, config->reset_secret, sizeof quic->shared.reset_secret);
     quic->shared.settle_timer.on_fire = on_settle;
-    quic->expiry_timer.on_fire = on_expiry_timer;
     px_err err = PX_ERR_NO_SPACE;
-    if (!copy_texts(quic)) goto fail_quic;
+    if (!copy_config(quic) || !copy_paths(quic, config->files)) goto fail_texts;
     quic->names.count = config->server_count;
     for (uint32_t i = 0; i < config->server_count; i++) quic->names.names[i] = quic->config.servers[i].name;
-    err = open_tls(quic, &quic->tls);
+    err = open_tls(quic, &quic->config.files, &quic->tls);
     if (err) goto fail_texts;
     init_manager(quic);
     err = open_listener(quic);
@@ -261,8 +256,8 @@ fail_manager:
     px_manager_close(&quic->manager, LEAVING);
     px_tls_release(quic->tls);
 fail_texts:
+    free(quic->paths);
     free(quic->texts);
-fail_quic:
     free(quic);
     return err;
 }
@@ -271,7 +266,7 @@ void px_quic_start(px_net *net, px_net_events *events)
 {
     px_quic *quic = quic_of(net);
     quic->events = events;
-    look_at_expiry(quic);
+    watch_expiry(quic);
     px_manager_start(&quic->manager);
 }
 
@@ -288,23 +283,30 @@ void px_quic_close(px_net *net)
     px_manager_close(&quic->manager, LEAVING);
     px_listener_close(&quic->listener, LEAVING);
     px_timers_stop(quic->shared.clock->timers, &quic->shared.settle_timer);
-    px_timers_stop(quic->shared.clock->timers, &quic->expiry_timer);
+    px_expiry_stop(&quic->expiry);
     px_tls_release(quic->tls);
+    free(quic->paths);
     free(quic->texts);
     free(quic);
 }
 
-px_err px_quic_reload(px_net *net)
+px_err px_quic_reload(px_net *net, const px_tls_files *files)
 {
     px_quic *quic = quic_of(net);
     px_tls *tls = NULL;
-    const px_err err = open_tls(quic, &tls);
+    const px_err err = open_tls(quic, files, &tls);
     if (err) return err;
+    px_expiry_stop(&quic->expiry);
+    if (!copy_paths(quic, *files)) {
+        px_tls_release(tls);
+        watch_expiry(quic);
+        return PX_ERR_NO_SPACE;
+    }
     px_tls_release(quic->tls);
     quic->tls = tls;
     px_manager_set_tls(&quic->manager, tls);
     px_listener_set_tls(&quic->listener, tls);
-    look_at_expiry(quic);
+    watch_expiry(quic);
     return PX_OK;
 }
 

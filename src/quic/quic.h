@@ -13,6 +13,7 @@
 #include "port/dgram.h"
 #include "port/log.h"
 #include "port/net.h"
+#include "quic/certificate_check.h"
 
 typedef struct {
     const char *name; /* of its certificate */
@@ -24,7 +25,7 @@ typedef struct {
 typedef struct {
     const char *bind_host; /* an IP address */
     uint16_t bind_port;    /* 0: any, for tests */
-    const char *cert_path, *key_path, *ca_cert_path;
+    px_tls_files files;
     uint32_t server_count;
     px_quic_server servers[PX_MEMBERS_MAX];
     uint64_t retry_delay_us;
@@ -45,9 +46,9 @@ void px_quic_flush(px_net *net);
 /* Tells the other sides that this one is leaving, and frees everything. No event comes any more. */
 void px_quic_close(px_net *net);
 
-/* Reads the certificates again; connections from now on use them. Where something is wrong with them, the log
- * says so and the old ones stay. [Q34] */
-PX_MUST_USE px_err px_quic_reload(px_net *net);
+/* Reads certificates again, from the same files or others; connections from now on use them. Copies the
+ * paths. Where something is wrong with them, the log says so and the old ones stay. [Q34] */
+PX_MUST_USE px_err px_quic_reload(px_net *net, const px_tls_files *files);
 
 /* For status and metrics. */
 typedef struct {

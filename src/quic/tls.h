@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "quic/certificate_check.h"
 #include "quic/words.h"
 #include <gnutls/gnutls.h>
 #include <ngtcp2/ngtcp2.h>
@@ -19,10 +20,6 @@
 #include <stdbool.h>
 
 typedef struct px_tls px_tls;
-
-typedef struct {
-    const char *cert_path, *key_path, *ca_cert_path; /* PEM */
-} px_tls_files;
 
 /* Names of the other members; a member's place here is its number in masks. Borrowed by sessions. */
 typedef struct {

@@ -148,6 +148,39 @@ def test_bad_certificates_are_refused_in_one_line_and_the_old_ones_stay(make_clu
                lambda: all(member["connected"] for member in other.status()["members"]))
 
 
+def test_certificates_at_other_paths_are_taken_up(make_cluster, files, tmp_path):
+    three = make_cluster(3)
+    for node in three.nodes:
+        node.configure(three.others(node), str(files))
+    three.start()
+    node, other = three.nodes[0], three.nodes[1]
+    moved = tmp_path / "moved"
+    shutil.copytree(files, moved)
+    make_certificates(moved, node.name)
+    paths = node.settings["me"]["tls_config_info"]
+    old_paths = dict(paths)
+    paths.update(cert_path=str(moved / "none.crt"))
+    node.write_config()
+    assert "me.tls_config_info.cert_path" in reload_node(node, "nothing changes")
+    paths.update(cert_path=str(moved / f"{node.name}.crt"), key_path=str(moved / f"{node.name}.key"),
+                 ca_cert_path=str(moved / "ca.crt"))
+    node.write_config()
+    reload_node(node)
+    assert not lines_with(node, "next start only")
+    # The former files are not looked at any more; what is in the new ones counts.
+    for path in (old_paths["cert_path"], old_paths["key_path"]):
+        os.remove(path)
+    reload_node(node)
+    make_certificates(tmp_path / "strange", node.name)
+    put_file((tmp_path / "strange" / f"{node.name}.crt").read_bytes(), moved / f"{node.name}.crt")
+    assert str(moved) in reload_node(node, "nothing changes")
+    assert other.stop() == 0
+    other.start()
+    three.wait_leader(three.nodes)
+    wait_until("connections both ways",
+               lambda: all(member["connected"] for member in other.status()["members"]))
+
+
 def test_the_log_level_changes_and_what_wants_a_restart_is_named(make_cluster):
     single = make_cluster(1)
     node = single.start()

@@ -58,8 +58,8 @@ static void expect_words(const char *client_words, const char *server_words)
 static void give(const char *root, const char *name, const test_certificate *wanted)
 {
     test_make_certificate(root, name, wanted);
-    at.hosts[1].config.cert_path = test_path(name, ".crt");
-    at.hosts[1].config.key_path = test_path(name, ".key");
+    at.hosts[1].config.files.cert_path = test_path(name, ".crt");
+    at.hosts[1].config.files.key_path = test_path(name, ".key");
 }
 
 static void matrix__a_certificate_of_another_root_is_refused(void **state)

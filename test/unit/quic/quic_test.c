@@ -408,22 +408,22 @@ static void quic__new_certificates_are_taken_up_without_a_loss(void **state)
     const test_certificate first = {.names = {"px0.test"}, .ends_s = 1000};
     const test_certificate second = {.names = {"px0.test"}, .ends_s = 2000};
     test_make_certificate("root", "renewed", &first);
-    at.hosts[0].config.cert_path = test_path("renewed", ".crt");
-    at.hosts[0].config.key_path = test_path("renewed", ".key");
+    at.hosts[0].config.files.cert_path = test_path("renewed", ".crt");
+    at.hosts[0].config.files.key_path = test_path("renewed", ".key");
     start_pair();
     px_quic_counters before, after;
-    assert_true(host_logged(&at.hosts[0], "renewed.crt", "expires in 0 days"));
+    assert_true(host_logged(&at.hosts[0], "renewed.crt", "expires within 1 day:"));
     px_quic_count(at.hosts[0].net, &before);
     test_make_certificate("root", "renewed", &second);
-    assert_int_equal(px_quic_reload(at.hosts[0].net), PX_OK);
+    assert_int_equal(px_quic_reload(at.hosts[0].net, &at.hosts[0].config.files), PX_OK);
     px_quic_count(at.hosts[0].net, &after);
     assert_in_range(after.certificate_expires_s - before.certificate_expires_s, 999, 1003);
     assert_int_equal(at.hosts[0].downs[1], 0);
     at.hosts[0].net->redial(at.hosts[0].net, 1, true, "to show the new certificate");
     assert_true(world_run_until(&at, SECOND_US, first_is_up_again));
     /* What cannot be read changes nothing. */
-    assert_int_equal(remove(at.hosts[0].config.key_path), 0);
-    assert_int_not_equal(px_quic_reload(at.hosts[0].net), PX_OK);
+    assert_int_equal(remove(at.hosts[0].config.files.key_path), 0);
+    assert_int_not_equal(px_quic_reload(at.hosts[0].net, &at.hosts[0].config.files), PX_OK);
     assert_true(host_logged(&at.hosts[0], "renewed.key", "cannot") ||
                 host_logged(&at.hosts[0], "renewed.key", "no certificate"));
     at.hosts[0].ups[1] = 1;

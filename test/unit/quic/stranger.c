@@ -68,7 +68,8 @@ void stranger_dial(stranger *at, host *from, const host *to)
     at->shared.heartbeat_us = from->config.heartbeat_us;
     at->shared.settle_timer.on_fire = on_settle;
     px_send_queue_init(&at->queue);
-    const px_tls_files files = {from->config.cert_path, from->config.key_path, from->config.ca_cert_path};
+    const px_tls_files files = {from->config.files.cert_path, from->config.files.key_path,
+                                from->config.files.ca_cert_path};
     px_words fault;
     assert_int_equal(px_tls_open(&files, &at->tls, &fault), PX_OK);
     px_dgram_net *dgrams = at->shared.dgrams;

@@ -246,9 +246,9 @@ static void make_host(world *in, uint32_t number, const uint16_t *ports)
     px_quic_config *config = &at->config;
     config->bind_host = "127.0.0.1";
     config->bind_port = ports[number];
-    config->cert_path = test_path(names[number], ".crt");
-    config->key_path = test_path(names[number], ".key");
-    config->ca_cert_path = test_path("root", ".crt");
+    config->files.cert_path = test_path(names[number], ".crt");
+    config->files.key_path = test_path(names[number], ".key");
+    config->files.ca_cert_path = test_path("root", ".crt");
     config->retry_delay_us = RETRY_US;
     config->heartbeat_us = HEARTBEAT_US;
     memset(config->reset_secret, (int)(number + 1), sizeof config->reset_secret);
