@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "main/disk_view.h"
 #include "main/pxctl.h"
+#include "wal/survey.h"
 #include "wal/verify.h"
 
 #include <stdio.h>
@@ -32,6 +33,28 @@ static void print_text(const char *folder, const px_wal_report *report)
         printf("%s: one copy of the small state is bad: the next start mends it from the other\n", folder);
 }
 
+typedef struct {
+    const char *folder;
+    const px_wal_fault *first; /* what a start stops at */
+} damage;
+
+static void print_place(void *context, const px_wal_fault *fault)
+{
+    const damage *of = context;
+    if (strcmp(fault->where, of->first->where) != 0)
+        (void)px_say_failed("%s: %s: %s", of->folder, fault->where, fault->what);
+}
+
+/* The first fault as a start of the node would say it, then what else is damaged. */
+static px_exit say_damage(const char *folder, px_disk *disk, px_err err, const px_wal_fault *fault)
+{
+    damage of = {folder, fault};
+    const px_exit status = px_say_failed("%s: %s: %s", folder, fault->where, fault->what);
+    if (err != PX_ERR_DAMAGED && err != PX_ERR_IO) return status;
+    err = px_wal_survey(disk, &of, print_place);
+    return err ? px_say_failed("%s: the rest cannot be looked at: %s", folder, px_err_text(err)) : status;
+}
+
 static px_exit run(px_target *target, int count, char **words)
 {
     const px_option options[] = {{NULL, NULL, NULL}};
@@ -47,13 +70,15 @@ static px_exit run(px_target *target, int count, char **words)
     px_wal_report report;
     px_wal_fault fault;
     err = px_wal_verify(disk, &report, &fault);
-    px_disk_view_close(disk);
     if (err) {
         if (report.slots) printf("%s: sound up to slot %llu\n", folder, (unsigned long long)report.slots);
-        return px_say_failed("%s: %s: %s", folder, fault.where, fault.what);
+        status = say_damage(folder, disk, err, &fault);
+    } else {
+        print_text(folder, &report);
+        status = PX_EXIT_DONE;
     }
-    print_text(folder, &report);
-    return PX_EXIT_DONE;
+    px_disk_view_close(disk);
+    return status;
 }
 
 const px_command px_command_verify = {
@@ -62,8 +87,9 @@ const px_command px_command_verify = {
     .summary = "checks every record of a stopped node's data folder",
     .help = "Reads the folder as a start of its node would, and every message back, and changes nothing.\n"
             "Prints how much is sound and the chain hash at the end: nodes that have the same slots\n"
-            "print the same hash. Where something is damaged it says what and where, and the exit\n"
-            "status is 1. A torn tail, as a power cut leaves it, is no damage.\n\n"
+            "print the same hash. Where something is damaged it names every place that it can tell\n"
+            "from sound ones, and the exit status is 1. A torn tail, as a power cut leaves it, is\n"
+            "no damage.\n\n"
             "Example: pxctl verify px1.example.data",
     .run = run,
 };

@@ -76,6 +76,66 @@ def test_any_flipped_bit_of_a_record_is_found_and_placed(stopped, tmp_path):
         shutil.rmtree(copy)
 
 
+def records_of(path):
+    """Offsets and sizes of the records in a segment, as log-format.md has them."""
+    with open(path, "rb") as file:
+        data = file.read()
+    offset, found = 0, []
+    while (offset := data.find(b"PXR1", offset)) >= 0:
+        payload = int.from_bytes(data[offset + 160:offset + 168], "little")
+        if offset % 8 == 0 and int.from_bytes(data[offset + 40:offset + 48], "little") == offset:
+            found.append((offset, 192 + payload))
+        offset += 8
+    return found
+
+
+def test_every_damaged_place_is_named(make_cluster):
+    node = make_cluster(1).start()
+    Writer(node.fifo_in, [b"line %d" % number * 20 for number in range(MESSAGES)], 1000).finish()
+    node.wait_committed(MESSAGES)
+    assert node.stop() == 0
+    (name,) = [name for name in os.listdir(node.data) if re.fullmatch(r"[0-9a-f]{16}\.log", name)]
+    path = os.path.join(node.data, name)
+    records = [(offset, size) for offset, size in records_of(path) if size > 192]
+    assert len(records) > 20
+    payload, header, gone, first_of_two, last = (records[place] for place in (3, 7, 11, 15, -2))
+    flip(path, payload[0] + 200)
+    flip(path, header[0] + 60)
+    with open(path, "r+b") as file:
+        file.seek(gone[0])
+        file.write(bytes(gone[1]))
+    flip(path, first_of_two[0] + 60)
+    flip(path, records[16][0] + 60)
+    flip(path, last[0] + 250)
+    before = contents(node.data)
+    told = verify(node.data)
+    places = [int(place) for place in re.findall(r"at byte (\d+)", told.stderr)]
+    assert told.returncode == 1 and all(name in line for line in told.stderr.splitlines()), told.stderr
+    assert len(places) == 5, told.stderr
+    assert [places[0], places[1], places[3], places[4]] == [payload[0], header[0], first_of_two[0], last[0]]
+    # Of a record that is all zero, the place behind the one before it is named.
+    assert records[10][0] < places[2] <= gone[0]
+    assert contents(node.data) == before
+
+
+def test_a_segment_that_is_missing_and_damage_behind_it_are_both_named(make_cluster):
+    node = make_cluster(1).start()
+    with node.connect() as client:
+        for number in range(72):
+            client.put(op="send", data="x" * 1000000, tag=str(number))
+        assert all(client.get()["ok"] for _ in range(72))
+    assert node.stop() == 0
+    names = sorted(name for name in os.listdir(node.data) if re.fullmatch(r"[0-9a-f]{16}\.log", name))
+    assert len(names) >= 2
+    damaged = os.path.join(node.data, names[1])
+    offset, _ = records_of(damaged)[2]
+    flip(damaged, offset + 500)
+    os.remove(os.path.join(node.data, names[0]))
+    told = verify(node.data)
+    assert told.returncode == 1 and f"at byte {offset}" in told.stderr, told.stderr
+    assert names[0] in told.stderr and names[1] in told.stderr
+
+
 def test_what_is_no_stopped_nodes_folder_is_refused(stopped, tmp_path):
     node = stopped.nodes[0]
     node.start()
