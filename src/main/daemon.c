@@ -22,6 +22,8 @@
 /* How long a clean stop waits for somebody to take leadership, and for what was taken to be chosen. */
 #define HAND_OVER_US 1000000u
 #define DRAIN_US 3000000u
+/* Heartbeats without a leader after which there is none to drain to: a dead one is replaced within three. */
+#define LEADERLESS_HEARTBEATS 5u
 /* In the data folder. */
 #define SECRET_NAME "secret"
 #define SECRET_BYTES 32u
@@ -45,6 +47,7 @@ typedef struct {
     const char *members[PX_MEMBERS_MAX];
     px_stop_step step;
     uint64_t step_until_us;
+    uint64_t leaderless_us; /* since when, while it stops; 0: a leader is known */
     bool is_local_closed;
     bool is_ready; /* and the service manager knows it */
     px_timer stop_timer;
@@ -81,6 +84,17 @@ static void on_local_stopped(void *context)
     daemon->is_local_closed = true;
 }
 
+/* From when on there is nobody who could choose what is left: it is kept then. [R12] */
+static uint64_t given_up_at_us(px_daemon *daemon)
+{
+    if (px_node_has_leader(daemon->node)) {
+        daemon->leaderless_us = 0;
+        return UINT64_MAX;
+    }
+    if (daemon->leaderless_us == 0) daemon->leaderless_us = daemon->clock->now_us(daemon->clock);
+    return daemon->leaderless_us + (uint64_t)daemon->config->heartbeat_ms * 1000 * LEADERLESS_HEARTBEATS;
+}
+
 /* A clean stop goes step by step: leadership is handed over while everything still runs, then local drains,
  * then the loop ends; each step has its time. */
 static void go_on_stopping(px_daemon *daemon)
@@ -91,11 +105,17 @@ static void go_on_stopping(px_daemon *daemon)
         enter_step(daemon, STEP_DRAINING, DRAIN_US);
         px_local_stop(daemon->local, daemon, on_local_stopped);
     }
-    const bool is_drained = daemon->is_local_closed && px_node_is_drained(daemon->node);
-    if (daemon->step == STEP_DRAINING && (is_late || is_drained)) {
+    if (daemon->step != STEP_DRAINING) return;
+    const uint64_t now_us = daemon->clock->now_us(daemon->clock), given_up_us = given_up_at_us(daemon);
+    const bool is_done = px_node_is_drained(daemon->node) || now_us >= given_up_us;
+    if (is_late || (daemon->is_local_closed && is_done)) {
         daemon->step = STEP_STOPPED;
         px_loop_stop(daemon->loop);
+        return;
     }
+    const bool is_nearer = given_up_us > now_us && given_up_us < daemon->step_until_us;
+    px_timers_start(daemon->clock->timers, &daemon->stop_timer,
+                    is_nearer ? given_up_us : daemon->step_until_us);
 }
 
 static void on_stop_timer(px_timer *timer)

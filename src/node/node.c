@@ -241,6 +241,11 @@ bool px_node_is_handed_over(const px_node *node)
     return node->view.role != PX_ROLE_LEADER || node->member_count == 1;
 }
 
+bool px_node_has_leader(const px_node *node)
+{
+    return !px_ballot_is_none(node->view.leader);
+}
+
 bool px_node_is_ready(const px_node *node)
 {
     return node->was_ready;

@@ -74,6 +74,9 @@ PX_MUST_USE px_err px_node_keep(px_node *node);
 /* Has this node given up leading, or was it never? */
 bool px_node_is_handed_over(const px_node *node);
 
+/* Does it know a leader now, be it this node? */
+bool px_node_has_leader(const px_node *node);
+
 /* Has it said `ready`: did it ever know a leader? */
 bool px_node_is_ready(const px_node *node);
 

@@ -14,6 +14,7 @@ from px_cluster import DEADLINE_S, PX, Load, Writer, check_log, die_with_parent,
 
 HEARTBEAT_S = 0.1
 STOP_S_MAX = 4.5
+LEADERLESS_STOP_S_MAX = 2.5   # it would be three seconds and more, were a leader waited for
 
 
 def run_px(*words):
@@ -297,6 +298,25 @@ def stop_in_time(node):
     begun = time.monotonic()
     assert node.stop() == 0, node.log()
     assert time.monotonic() - begun < STOP_S_MAX
+
+
+def test_a_stop_without_a_leader_does_not_wait_for_one(cluster):
+    node, *others = cluster.nodes
+    first, more = numbered(b"first", 50), numbered(b"more", 100)
+    write(node, first)
+    node.wait_committed(len(first))
+    for other in others:
+        other.kill()
+    wait_until("no leader is known", lambda: node.status()["leader"] is None)
+    write(node, more)
+    wait_taken(node)
+    begun = time.monotonic()
+    assert node.stop() == 0, node.log()
+    assert time.monotonic() - begun < LEADERLESS_STOP_S_MAX
+    assert "100 messages" in node.log()
+    for each in cluster.nodes:
+        each.start()
+    check_everywhere(cluster, first + more)
 
 
 def check_everywhere(cluster, lines):
