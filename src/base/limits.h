@@ -33,6 +33,8 @@ _Static_assert(PX_WINDOW_RUNS_MAX >= 4 * PX_BATCH_RUNS_MAX, "several batches tra
 #define PX_PIECE_BYTES (512u << 10)
 /* Sessions that the log has open or remembers; 1,000 clients at once must fit several times. [R11] */
 #define PX_SESSIONS_MAX 8192u
+/* Names of expired sessions that the log remembers, to tell who comes back: 16 bytes each. [R12] */
+#define PX_SESSIONS_EXPIRED_MAX 32768u
 /* Bytes of a session's name. */
 #define PX_SESSION_NAME_BYTES_MAX 320u
 /* Barriers waiting at one node. */

@@ -289,6 +289,11 @@ bool px_core_session_by_holder(const px_core *core, uint64_t holder, px_session 
     return px_sessions_by_holder(&core->sessions, core->slots.chosen, holder, session);
 }
 
+bool px_core_session_is_expired(const px_core *core, px_bytes name)
+{
+    return px_sessions_is_expired(&core->sessions, core->slots.chosen, name);
+}
+
 bool px_core_chain_at(const px_core *core, uint64_t slot, px_hash *chain)
 {
     const px_slot *item = px_slots_at(&core->slots, slot);

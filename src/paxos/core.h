@@ -191,7 +191,8 @@ typedef enum {
  * */
 px_admission px_core_admit(const px_core *core, const px_run *run, uint32_t ahead, uint32_t *skip);
 
-/* May this opening be appended (its opener has not opened at or above its counter, and the table has room)?
+/* May this opening be appended (its opener has not opened at or above its counter, its session has not
+ * expired, and the table has room)?
  * [R11] */
 bool px_core_admit_opening(const px_core *core, const px_opening *opening);
 
@@ -207,6 +208,9 @@ typedef struct {
 bool px_core_session_by_name(const px_core *core, px_session_kind kind, px_bytes name, px_session *session);
 /* The session that `holder` opened, fenced or not. */
 bool px_core_session_by_holder(const px_core *core, uint64_t holder, px_session *session);
+/* Has a client's session of that name expired, by a chosen slot? It is not opened again while this is
+ * remembered. */
+bool px_core_session_is_expired(const px_core *core, px_bytes name);
 
 typedef enum {
     PX_ROLE_RECOVERING,

@@ -144,6 +144,7 @@ void px_sessions_init(px_sessions *sessions)
     memset(sessions->openers, 0, sizeof sessions->openers);
     sessions->change_first = sessions->change_end = 0;
     sessions->opening_first = sessions->opening_end = 0;
+    px_expired_init(&sessions->expired);
 }
 
 /* ---- openers ---- */
@@ -214,13 +215,24 @@ static uint32_t fence_row(px_sessions *sessions, uint32_t row, uint64_t slot)
     return was_behind;
 }
 
+/* The number that a session opened at `slot` takes next: a client's goes on where it stood, a member's begins
+ * anew. [R12] */
+static uint64_t next_of_new(const px_sessions *sessions, uint64_t slot, px_session_kind kind, uint32_t former)
+{
+    if (kind != PX_SESSION_CLIENT || former == NONE) return 1;
+    const px_session_row *item = &sessions->rows[former];
+    /* Dropped before: it has expired. Dropped by this very opening, it only makes place for itself. */
+    return item->dropped_slot == 0 || item->dropped_slot == slot ? item->next : 1;
+}
+
 static void make_row(px_sessions *sessions, uint32_t row, uint64_t slot, const px_opening *opening,
                      uint32_t former)
 {
+    const uint64_t next = next_of_new(sessions, slot, opening->kind, former);
     sessions->rows[row] = (px_session_row){
         .holder = slot,
-        .next = 1,
-        .next_chosen = 1,
+        .next = next,
+        .next_chosen = next,
         .former = former,
         .former_holder = former == NONE ? 0 : sessions->rows[former].holder,
         .name_hash = hash_name(opening->kind, opening->name),
@@ -242,20 +254,24 @@ static void make_row(px_sessions *sessions, uint32_t row, uint64_t slot, const p
 
 static void apply_opening(px_sessions *sessions, uint64_t slot, const px_opening *opening)
 {
-    if (is_opened(sessions, &opening->opener) && !PX_MUTANT("r11_resent_opening_fences_twice")) return;
-    if (!has_place(sessions, slot)) return;
+    if (!px_sessions_admit_opening(sessions, opening, slot)) return;
     px_assert(sessions->opening_end - sessions->opening_first < PX_WINDOW_SLOTS);
     px_session_opening *undo = &sessions->openings[sessions->opening_end++ % PX_WINDOW_SLOTS];
     *undo = (px_session_opening){.fenced = NONE, .fenced_was_behind = NONE, .dropped = NONE};
+    const uint32_t former = find_name(sessions, opening->kind, opening->name);
     undo->opener = place_opener(sessions, opening->opener.storage_id);
     undo->opener_before = sessions->openers[undo->opener];
     sessions->openers[undo->opener] = (px_opener_row){opening->opener, slot};
 
     if (sessions->row_count == PX_SESSIONS_MAX) {
         undo->dropped = find_victim(sessions, slot);
+        /* Whose session goes is told so, for as long as it is remembered: else he would begin it again. */
+        undo->is_expiry = !sessions->rows[undo->dropped].fenced_slot && undo->dropped != former;
+        if (undo->is_expiry)
+            undo->expired_before =
+                px_expired_push(&sessions->expired, sessions->rows[undo->dropped].name_hash, slot);
         drop_row(sessions, undo->dropped, slot);
     }
-    const uint32_t former = find_name(sessions, opening->kind, opening->name);
     if (former != NONE && !sessions->rows[former].dropped_slot) {
         undo->fenced = former;
         undo->fenced_was_behind = fence_row(sessions, former, slot);
@@ -341,6 +357,7 @@ static void undo_opening(px_sessions *sessions, const px_session_change *change)
         if (fenced->kind == PX_SESSION_CLIENT)
             link_row_behind(sessions, &sessions->clients, undo->fenced, undo->fenced_was_behind);
     }
+    if (undo->is_expiry) px_expired_pop(&sessions->expired, undo->expired_before);
     if (undo->dropped != NONE) {
         px_session_row *dropped = &sessions->rows[undo->dropped];
         dropped->dropped_slot = 0;
@@ -402,7 +419,9 @@ bool px_sessions_admit_opening(const px_sessions *sessions, const px_opening *op
 {
     const bool is_new =
         !is_opened(sessions, &opening->opener) || PX_MUTANT("r11_resent_opening_fences_twice");
-    return is_new && has_place(sessions, slot);
+    const bool is_expired = opening->kind == PX_SESSION_CLIENT &&
+                            px_expired_has(&sessions->expired, hash_name(opening->kind, opening->name), slot);
+    return is_new && !is_expired && has_place(sessions, slot);
 }
 
 static void fill_session(const px_session_row *item, uint64_t chosen, px_session *session)
@@ -437,6 +456,11 @@ bool px_sessions_by_holder(const px_sessions *sessions, uint64_t chosen, uint64_
     if (row == NONE || holder > chosen || holder == 0) return false;
     fill_session(&sessions->rows[row], chosen, session);
     return true;
+}
+
+bool px_sessions_is_expired(const px_sessions *sessions, uint64_t chosen, px_bytes name)
+{
+    return px_expired_has(&sessions->expired, hash_name(PX_SESSION_CLIENT, name), chosen);
 }
 
 /* ---- check and digest ---- */
@@ -520,5 +544,5 @@ uint64_t px_sessions_digest(const px_sessions *sessions)
         const px_opener_row *item = &sessions->openers[i];
         if (item->slot) sum += mix(mix(mix(2, item->slot), item->highest.storage_id), item->highest.counter);
     }
-    return mix(digest, sum);
+    return mix(mix(digest, sum), px_expired_digest(&sessions->expired));
 }

@@ -4,7 +4,9 @@
  *            takes it back where a tail is cut. The same rows also say how things stood as of the last chosen
  *            slot. [R11] A full table makes room for an opening by the log's order alone: the longest fenced
  *            session goes first (one fenced a window ago, so that every node knows its fencing chosen), then
- *            the client's session that was used longest ago. Sessions of members never expire.
+ *            the client's session that was used longest ago. Sessions of members never expire. A client's
+ *            session that is opened again goes on at the number where it stood; one that has expired is not
+ *            opened again while its name is remembered (expired.h).
  * Holds      The table is a function of the log prefix: equal prefixes, equal tables, on every node.
  * Source     protocol.md [R11, R12]. */
 // SPDX-License-Identifier: Apache-2.0
@@ -12,6 +14,7 @@
 #define PX_PAXOS_SESSIONS_H
 
 #include "paxos/core.h"
+#include "paxos/expired.h"
 
 /* Rows dropped by an opening that is not yet chosen keep their place until it is. */
 #define PX_SESSION_ROWS (PX_SESSIONS_MAX + PX_WINDOW_SLOTS)
@@ -60,6 +63,8 @@ typedef struct {
 typedef struct {
     uint32_t fenced, fenced_was_behind;
     uint32_t dropped;
+    bool is_expiry; /* the dropped one was an open client's; its name is remembered */
+    px_expired_name expired_before;
     uint32_t opener;
     px_opener_row opener_before;
 } px_session_opening;
@@ -75,6 +80,7 @@ typedef struct {
     uint32_t by_holder[PX_SESSION_BUCKETS];
     uint32_t by_name[PX_SESSION_BUCKETS]; /* the newest of each name */
     px_opener_row openers[PX_OPENERS_MAX];
+    px_expired expired;
     px_session_change changes[PX_SESSION_CHANGES_MAX];
     uint64_t change_first, change_end; /* change c is at c % PX_SESSION_CHANGES_MAX */
     px_session_opening openings[PX_WINDOW_SLOTS];
@@ -103,6 +109,9 @@ bool px_sessions_by_name(const px_sessions *sessions, uint64_t chosen, px_sessio
                          px_session *session);
 bool px_sessions_by_holder(const px_sessions *sessions, uint64_t chosen, uint64_t holder,
                            px_session *session);
+
+/* As px_core_session_is_expired. */
+bool px_sessions_is_expired(const px_sessions *sessions, uint64_t chosen, px_bytes name);
 
 /* Every invariant, or px_assert. */
 void px_sessions_check(const px_sessions *sessions, uint64_t chosen, uint64_t taken);

@@ -206,6 +206,46 @@ static bool has_durable(const cluster_node *node, uint64_t slot, px_hash chain)
 
 /* ---- what is chosen ---- */
 
+static px_opening opening_at(const px_cluster *cluster, uint64_t holder)
+{
+    px_opening opening;
+    px_assert(holder >= 1 && holder <= cluster->chosen_count);
+    const px_err err = px_opening_open(cluster->chosen[holder - 1].body, &opening);
+    px_assert(err == PX_OK);
+    return opening;
+}
+
+static bool is_same_session(const px_opening *one, const px_opening *other)
+{
+    return one->kind == other->kind && one->name.size_bytes == other->name.size_bytes &&
+           memcmp(one->name.data, other->name.data, one->name.size_bytes) == 0;
+}
+
+/* Number of the run's session that comes next, by the chosen log alone: whoever had it open. */
+static uint64_t next_of(const px_cluster *cluster, const px_run *run)
+{
+    const px_opening session = opening_at(cluster, run->holder);
+    uint64_t next = 1;
+    for (size_t s = 0; s < cluster->chosen_count; s++) {
+        const px_entry *entry = &cluster->chosen[s];
+        px_batch batch;
+        if (entry->kind == PX_ENTRY_OPEN) {
+            const px_opening other = opening_at(cluster, entry->slot);
+            /* Behind the fence nothing of the former holder comes. */
+            px_assert(entry->slot <= run->holder || !is_same_session(&session, &other));
+        }
+        if (entry->kind != PX_ENTRY_BATCH) continue;
+        const px_err err = px_batch_open(entry->body, UINT32_MAX, &batch);
+        px_assert(err == PX_OK);
+        for (uint32_t k = 0; k < batch.run_count; k++) {
+            const px_run earlier = px_batch_run(&batch, k);
+            const px_opening other = opening_at(cluster, earlier.holder);
+            if (is_same_session(&session, &other)) next = earlier.sequence + earlier.count;
+        }
+    }
+    return next;
+}
+
 /* Each session's messages: once, in order, without a gap, and none of a fenced holder. */
 static void check_sequence(px_cluster *cluster, const px_entry *entry)
 {
@@ -215,18 +255,7 @@ static void check_sequence(px_cluster *cluster, const px_entry *entry)
     px_assert(err == PX_OK);
     for (uint32_t i = 0; i < batch.run_count; i++) {
         const px_run run = px_batch_run(&batch, i);
-        uint64_t next = 1;
-        for (size_t s = 0; s < cluster->chosen_count; s++) {
-            px_batch before;
-            if (cluster->chosen[s].kind != PX_ENTRY_BATCH) continue;
-            const px_err err_before = px_batch_open(cluster->chosen[s].body, UINT32_MAX, &before);
-            px_assert(err_before == PX_OK);
-            for (uint32_t k = 0; k < before.run_count; k++) {
-                const px_run earlier = px_batch_run(&before, k);
-                if (earlier.holder == run.holder) next = earlier.sequence + earlier.count;
-            }
-        }
-        px_assert(run.sequence == next);
+        px_assert(run.sequence == next_of(cluster, &run));
     }
 }
 

@@ -257,29 +257,87 @@ static void sessions__of_members_alone_leave_no_room(void **state)
     free_table(table);
 }
 
-static void sessions__an_expired_name_opens_anew_and_goes_back_with_a_cut(void **state)
+static px_session open_session(const px_table *table, px_session_kind kind, const char *name)
+{
+    px_session session;
+    const px_bytes bytes = {(const uint8_t *)name, strlen(name)};
+    assert_true(px_sessions_by_name(table->sessions, table->chosen, kind, bytes, &session));
+    return session;
+}
+
+static void sessions__that_make_room_for_themselves_go_on_where_they_stood(void **state)
 {
     (void)state;
     px_table *table = make_table(1);
     fill(table, 0);
+    push_run(table, 1, 1, 5);
+    for (uint64_t holder = 2; holder <= PX_SESSIONS_MAX; holder++) { /* fill0 is the one used longest ago */
+        push_run(table, holder, 1, 1);
+        choose(table, table->taken);
+    }
     const uint64_t before = px_sessions_digest(table->sessions);
     const uint64_t openings = table->openings;
-    push_opening(table, PX_SESSION_CLIENT, "fill0",
-                 1); /* drops the former of the same name to make room for itself */
+    push_opening(table, PX_SESSION_CLIENT, "fill0", 1);
     push_opening(table, PX_SESSION_CLIENT, "fill1", 1);
-    px_session session;
-    assert_true(px_sessions_by_name(table->sessions, table->chosen, PX_SESSION_CLIENT,
-                                    (px_bytes){(const uint8_t *)"fill0", 5}, &session));
-    assert_int_equal(session.holder, 1); /* as of what is chosen */
+    assert_int_equal(open_session(table, PX_SESSION_CLIENT, "fill0").holder, 1); /* as of what is chosen */
     cut(table, table->chosen);
     assert_true(px_sessions_digest(table->sessions) == before);
     table->openings = openings;
     push_opening(table, PX_SESSION_CLIENT, "fill0", 1);
     choose(table, table->taken);
-    assert_true(px_sessions_by_name(table->sessions, table->chosen, PX_SESSION_CLIENT,
-                                    (px_bytes){(const uint8_t *)"fill0", 5}, &session));
-    assert_int_equal(session.holder, PX_SESSIONS_MAX + 1);
+    const px_session session = open_session(table, PX_SESSION_CLIENT, "fill0");
+    assert_int_equal(session.holder, table->taken);
+    assert_int_equal(session.next, 6);
     check_table(table);
+    free_table(table);
+}
+
+static void sessions__of_clients_go_on_at_their_number_and_of_members_begin_anew(void **state)
+{
+    (void)state;
+    px_table *table = make_table(1);
+    push_opening(table, PX_SESSION_CLIENT, "client", 1);
+    push_opening(table, PX_SESSION_MEMBER, "client", 1);
+    push_run(table, 1, 1, 7);
+    push_run(table, 2, 1, 3);
+    choose(table, table->taken);
+    push_run(table, 1, 8, 2);
+    push_opening(table, PX_SESSION_CLIENT, "client", 2);
+    push_opening(table, PX_SESSION_MEMBER, "client", 2);
+    push_run(table, 1, 10, 1); /* behind the fence it changes nothing */
+    choose(table, table->taken);
+    assert_int_equal(open_session(table, PX_SESSION_CLIENT, "client").next, 10);
+    assert_int_equal(open_session(table, PX_SESSION_MEMBER, "client").next, 1);
+    px_session fenced;
+    assert_true(px_sessions_by_holder(table->sessions, table->chosen, 1, &fenced) && fenced.fenced);
+    assert_int_equal(fenced.next, 10);
+    check_table(table);
+    free_table(table);
+}
+
+static void sessions__that_expired_are_not_opened_again_unless_a_cut_takes_that_back(void **state)
+{
+    (void)state;
+    px_table *table = make_table(1);
+    const px_bytes name = {(const uint8_t *)"fill0", 5};
+    fill(table, 0);
+    push_opening(table, PX_SESSION_CLIENT, "new", 1);
+    const px_opening opening = {.opener = {1, 1, table->openings + 1},
+                                .kind = PX_SESSION_CLIENT,
+                                .name = name};
+    assert_false(px_sessions_is_expired(table->sessions, table->chosen, name)); /* as of what is chosen */
+    assert_false(px_sessions_admit_opening(table->sessions, &opening, table->taken + 1));
+    cut(table, table->chosen);
+    assert_true(px_sessions_admit_opening(table->sessions, &opening, table->taken + 1));
+    push_opening(table, PX_SESSION_CLIENT, "new", 1);
+    choose(table, table->taken);
+    assert_true(px_sessions_is_expired(table->sessions, table->chosen, name));
+    push_opening(table, PX_SESSION_CLIENT, "fill0", 1); /* though none should, if it came */
+    choose(table, table->taken);
+    assert_false(has_name(table, PX_SESSION_CLIENT, "fill0"));
+    check_table(table);
+    for (uint32_t i = 0; i < PX_SESSIONS_EXPIRED_MAX; i++) px_expired_push(&table->sessions->expired, i, 1);
+    assert_false(px_sessions_is_expired(table->sessions, table->chosen, name)); /* it is forgotten at last */
     free_table(table);
 }
 
@@ -314,7 +372,9 @@ int main(void)
         cmocka_unit_test(sessions__expire_by_last_use_and_members_never),
         cmocka_unit_test(sessions__drop_the_longest_fenced_before_any_client),
         cmocka_unit_test(sessions__of_members_alone_leave_no_room),
-        cmocka_unit_test(sessions__an_expired_name_opens_anew_and_goes_back_with_a_cut),
+        cmocka_unit_test(sessions__that_make_room_for_themselves_go_on_where_they_stood),
+        cmocka_unit_test(sessions__of_clients_go_on_at_their_number_and_of_members_begin_anew),
+        cmocka_unit_test(sessions__that_expired_are_not_opened_again_unless_a_cut_takes_that_back),
         cmocka_unit_test(sessions__remember_the_highest_of_each_opener),
     };
     return cmocka_run_group_tests_name("sessions", tests, NULL, NULL);
