@@ -36,7 +36,7 @@ static void fill_member(const px_node *node, uint32_t place, px_member_status *s
     status->lag = lag_of(node, place);
     status->voter = place == node->self ? px_roster_names_self(node) : px_links_is_voter(node, place);
     status->heard = place == node->self || node->view.heard[place];
-    if (place == node->self) status->disk = node->disk;
+    status->disk = node->view.disks[place];
 }
 
 void px_status_fill(px_app *app, px_status *status)

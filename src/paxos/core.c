@@ -335,6 +335,7 @@ void px_core_look(const px_core *core, px_core_view *view)
         const px_peer *peer = &core->peers[member];
         view->members[member] = member == core->config.self ? view->state : peer->state;
         view->heard[member] = member != core->config.self && px_election_is_heard(core, member);
+        view->disks[member] = member == core->config.self ? core->disk : peer->disk;
         if (peer->differs) view->differs_mask |= 1u << member;
     }
     view->violations = core->violations;

@@ -234,6 +234,7 @@ typedef struct {
     uint64_t elections;    /* campaigns begun here */
     px_node_state members[PX_MEMBERS_MAX]; /* as last heard; own place: state */
     bool heard[PX_MEMBERS_MAX];            /* answered within the last two rounds */
+    px_disk_health disks[PX_MEMBERS_MAX];  /* as last heard; own place: the own one's */
     uint64_t violations; /* messages that broke the protocol, ever: where it rose in a step, the connection of
                               `violator` is to be closed with the words `violation` [§7] */
     uint32_t violator;
