@@ -62,7 +62,7 @@ static void on_barrier(px_barrier *barrier, uint64_t index)
 {
     px_pending *pending = PX_OWNER_OF(barrier, px_pending, barrier);
     px_client *client = pending->client;
-    px_reply_index(client, tag_of(pending), index);
+    px_reply_barrier(client, tag_of(pending), index);
     part(pending);
     end_barrier(client->server, pending);
     px_client_flush(client);

@@ -60,6 +60,15 @@ void px_reply_index(px_client *client, px_bytes tag, uint64_t index)
     end(client, &writer);
 }
 
+void px_reply_barrier(px_client *client, px_bytes tag, uint64_t index)
+{
+    px_json_writer writer;
+    if (client->is_deaf) return;
+    begin(client, &writer, REPLY_BYTES, true, tag);
+    put_u64(&writer, "index", index); /* 0 too: the log is empty */
+    end(client, &writer);
+}
+
 void px_reply_error(px_client *client, px_bytes tag, const char *code, const char *message)
 {
     px_json_writer writer;

@@ -184,6 +184,7 @@ void px_follow_end(px_client *client);
 /* ---- reply.c ---- */
 
 void px_reply_index(px_client *client, px_bytes tag, uint64_t index);
+void px_reply_barrier(px_client *client, px_bytes tag, uint64_t index);
 void px_reply_error(px_client *client, px_bytes tag, const char *code, const char *message);
 void px_reply_status(px_client *client, px_bytes tag);
 

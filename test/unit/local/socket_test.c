@@ -202,6 +202,8 @@ static void a_barrier_covers_what_was_acknowledged_before(void **state)
     world *w = *state;
     world_open(w);
     const int fd = client(w);
+    ask(w, fd, "{\"op\":\"barrier\"}\n");
+    assert_reply(w, fd, "{\"ok\":true,\"index\":0}");
     ask(w, fd, "{\"op\":\"send\",\"data\":\"x\"}\n");
     assert_reply(w, fd, "{\"ok\":true,\"index\":1}");
     ask(w, fd, "{\"op\":\"barrier\",\"tag\":\"b\"}\n");
