@@ -5,6 +5,7 @@
 #            everything that was started is stopped by its pid when the test ends, however it ends.
 # SPDX-License-Identifier: Apache-2.0
 import base64
+import collections
 import ctypes
 import json
 import os
@@ -17,6 +18,8 @@ import subprocess
 import tempfile
 import threading
 import time
+
+from history import History
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("PX_BUILD", os.path.join(ROOT, "build"))
@@ -87,7 +90,7 @@ class Client:
         except OSError:
             self.socket.close()
             raise
-        self.rest = b""
+        self.rest, self.last = b"", None
 
     def __enter__(self):
         return self
@@ -111,8 +114,8 @@ class Client:
             if not more:
                 raise Closed()
             self.rest += more
-        line, self.rest = self.rest.split(b"\n", 1)
-        return line
+        self.last, self.rest = self.rest.split(b"\n", 1)
+        return self.last
 
     def get(self):
         return json.loads(self.line())
@@ -246,7 +249,7 @@ class Writer(threading.Thread):
         super().__init__(daemon=True)
         self.path, self.lines, self.rate = path, lines, rate
         self.error = None
-        self.moved = time.monotonic()   # when the FIFO last took something
+        self.begun = self.moved = time.monotonic()   # when the FIFO last took something
         self.start()
 
     def has_stood_still(self, seconds):
@@ -414,14 +417,16 @@ class Cluster:
 class Load(threading.Thread):
     """Sends numbered messages over the socket of a node, `window` at a time, and remembers their indexes.
 
-    A lost connection is made again; messages whose fate is unknown are not sent again: each is sent once."""
+    A lost connection is made again; messages whose fate is unknown are not sent again: each is sent once.
+    What was asked and answered when is kept in `history`, which several may share."""
 
-    def __init__(self, node, label, window=1):
+    def __init__(self, node, label, window=1, history=None):
         super().__init__(daemon=True)
         self.node, self.label, self.window = node, label, window
+        self.history = history or History()
         self.acknowledged = {}   # payload -> index
-        self.refused = []
-        self.sent = 0
+        self.sent = self.connections = 0
+        self.acknowledged_of = 0.0   # when the newest acknowledged message had been asked
         self.is_over = threading.Event()
         self.start()
 
@@ -434,21 +439,24 @@ class Load(threading.Thread):
                 self.is_over.wait(POLL_S)
 
     def send(self, client):
-        open_ones = 0
+        self.connections += 1
+        writer, open_ones = f"{self.label}, connection {self.connections}", {}
         while True:
-            while open_ones < self.window and not self.is_over.is_set():
+            while len(open_ones) < self.window and not self.is_over.is_set():
                 text = f"{self.label} {self.sent}"
                 self.sent += 1
+                open_ones[text] = self.history.invoke(writer, self.sent, text.encode(), time.monotonic())
                 client.put(op="send", data=text, tag=text)
-                open_ones += 1
-            if open_ones == 0:
+            if not open_ones:
                 return
             reply = client.get()
-            open_ones -= 1
+            operation = open_ones.pop(reply["tag"])
             if reply["ok"]:
-                self.acknowledged[reply["tag"].encode()] = reply["index"]
+                operation.acknowledge(reply["index"], time.monotonic())
+                self.acknowledged[operation.payload] = reply["index"]
+                self.acknowledged_of = max(self.acknowledged_of, operation.invoked)
             else:
-                self.refused.append((reply["tag"].encode(), reply["error"]))
+                operation.refuse(reply["error"], time.monotonic())
 
     def wait_acknowledged(self, count, seconds=DEADLINE_S):
         wait_until(f"{count} acknowledged", lambda: len(self.acknowledged) >= count, seconds)
@@ -459,18 +467,106 @@ class Load(threading.Thread):
         assert not self.is_alive(), f"the load on {self.node.name} did not end"
 
 
-def check_log(messages, loads=()):
-    """Indexes rise by one from 1, each message is there once, what was acknowledged is at its index, and what
-    was refused is not there. Returns the payloads."""
+class Observer(threading.Thread):
+    """Asks a node over and over, over connections that come and go, until its end."""
+
+    def __init__(self, node, timeout):
+        super().__init__(daemon=True)
+        self.node, self.timeout, self.is_over, self.fault = node, timeout, threading.Event(), None
+        self.start()
+
+    def run(self):
+        while not self.is_over.is_set() and not self.fault:
+            try:
+                with self.node.client(self.timeout) as client:
+                    self.ask(client)
+            except (OSError, Closed):
+                self.is_over.wait(POLL_S)
+            except (KeyError, ValueError) as fault:
+                self.fault = f"{fault!r}, the last line being {client.last!r}"
+
+    def end(self):
+        self.is_over.set()
+        self.join(DEADLINE_S)
+        assert not self.is_alive(), f"an observer of {self.node.name} did not end"
+        assert not self.fault, f"{self.node.name} gave an observer what it could not read: {self.fault}"
+
+
+class Follower(Observer):
+    """Follows the log at a node from its start, into a history."""
+
+    def __init__(self, node, history):
+        self.reading = history.reader(f"the follower of {node.name}")
+        super().__init__(node, 0.5)
+
+    def ask(self, client):
+        client.put(op="follow", **{"from": len(self.reading.items) + 1})
+        while not self.is_over.is_set():
+            message = client.get()
+            if message.get("error") == "shutting_down":
+                raise Closed()
+            self.reading.add(message["index"], payload_of(message), time.monotonic())
+
+
+class Barriers(Observer):
+    """Asks a node for one barrier after the other, into a history."""
+
+    def __init__(self, node, history):
+        self.history, self.count = history, 0
+        super().__init__(node, 2.0)
+
+    def ask(self, client):
+        while not self.is_over.is_set():
+            invoked = time.monotonic()
+            reply = client.ask(op="barrier")
+            if reply["ok"]:
+                self.history.barrier(invoked, time.monotonic(), reply["index"])
+                self.count += 1
+            self.is_over.wait(POLL_S)
+
+
+class Watch:
+    """A history of a cluster under load: who sends, who follows, who asks for barriers."""
+
+    def __init__(self, cluster):
+        self.cluster, self.history, self.threads = cluster, History(), []
+        self.written = collections.Counter()
+
+    def load(self, node, label, window=1):
+        self.threads.append(Load(node, label, window, self.history))
+        return self.threads[-1]
+
+    def see_all(self):
+        """A follower and barriers at every node."""
+        for node in self.cluster.nodes:
+            self.threads += [Follower(node, self.history), Barriers(node, self.history)]
+
+    def wrote(self, writer):
+        """Lines that a Writer put into a FIFO: asked at some moment since its begin, never answered."""
+        for line in writer.lines:
+            self.written[writer.path] += 1
+            self.history.invoke(writer.path, self.written[writer.path], line, writer.begun)
+
+    def end(self):
+        for thread in self.threads:
+            thread.end()
+        self.threads = []
+
+    def check(self):
+        """Ends what runs, reads every node's log and checks all of it. Returns the payloads."""
+        self.end()
+        self.cluster.wait_same()
+        for node in self.cluster.nodes:
+            reading = self.history.reader(f"the log of {node.name}")
+            for message in node.all_messages():
+                reading.add(message["index"], payload_of(message))
+        last = {len(reading.items) for reading in self.history.readings[-len(self.cluster.nodes):]}
+        assert len(last) == 1, f"logs of different length: {last}"
+        self.history.assert_good()
+        return [payload for _, payload, _ in self.history.readings[-1].items]
+
+
+def check_log(messages):
+    """Indexes rise by one from 1. Returns the payloads."""
     assert [message["index"] for message in messages] == list(range(1, len(messages) + 1))
-    payloads = [payload_of(message) for message in messages]
-    for load in loads:
-        mine = [payload for payload in payloads if payload.startswith(load.label.encode() + b" ")]
-        there = set(mine)
-        assert len(mine) == len(there), "a message is there twice"
-        for payload, index in load.acknowledged.items():
-            assert payloads[index - 1] == payload, f"{payload} was acknowledged at {index}"
-        for payload, code in load.refused:
-            is_well = code == "unknown" or payload not in there
-            assert is_well, f"{payload} was refused with {code} and is there"
-    return payloads
+    return [payload_of(message) for message in messages]

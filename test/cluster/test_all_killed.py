@@ -4,15 +4,16 @@
 #     load -> socket px2 | kill -9 of all three, start, again
 #     load -> socket px3 |     everything acknowledged is at its index, nothing is there twice
 # SPDX-License-Identifier: Apache-2.0
-from px_cluster import Load, check_log
+from px_cluster import Watch
 
 ACKNOWLEDGED = 400
 
 
 def test_what_was_acknowledged_survives_the_death_of_all(cluster):
-    loads = []
+    watch = Watch(cluster)
+    watch.see_all()
     for turn in range(2):
-        now = [Load(node, f"t{turn}n{node.place}", window=32) for node in cluster.nodes]
+        now = [watch.load(node, f"t{turn}n{node.place}", window=32) for node in cluster.nodes]
         for load in now:
             load.wait_acknowledged(ACKNOWLEDGED)
         for node in cluster.nodes:
@@ -21,12 +22,8 @@ def test_what_was_acknowledged_survives_the_death_of_all(cluster):
             node.process.wait()
         for load in now:
             load.end()
-        loads += now
         cluster.start()
-    cluster.wait_same()
-    logs = [node.all_messages() for node in cluster.nodes]
-    assert logs[0] == logs[1] == logs[2]
-    check_log(logs[0], loads)
+    watch.check()
 
 
 def test_the_order_goes_on_behind_the_death_of_all(cluster):

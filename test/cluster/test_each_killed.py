@@ -2,13 +2,15 @@
 #
 #     load -> socket of every node;  kill -9 px1, start, caught up;  kill -9 px2, ...;  kill -9 px3, ...
 # SPDX-License-Identifier: Apache-2.0
-from px_cluster import Load, check_log
+from px_cluster import Watch
 
 MORE = 200
 
 
 def test_each_node_dies_once_and_nothing_acknowledged_is_lost(cluster):
-    loads = [Load(node, f"n{node.place}", window=8) for node in cluster.nodes]
+    watch = Watch(cluster)
+    watch.see_all()
+    loads = [watch.load(node, f"n{node.place}", window=8) for node in cluster.nodes]
     for node in cluster.nodes:
         before = [len(load.acknowledged) for load in loads]
         for load, count in zip(loads, before):
@@ -20,12 +22,7 @@ def test_each_node_dies_once_and_nothing_acknowledged_is_lost(cluster):
             load.wait_acknowledged(count + MORE)
         node.start()
         cluster.wait_leader(cluster.nodes)
-    for load in loads:
-        load.end()
-    cluster.wait_same()
-    logs = [node.all_messages() for node in cluster.nodes]
-    assert logs[0] == logs[1] == logs[2]
-    check_log(logs[0], loads)
+    watch.check()
 
 
 def test_a_dead_follower_does_not_stop_the_others_and_catches_up_without_traffic(cluster):

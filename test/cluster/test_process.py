@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from px_cluster import DEADLINE_S, PX, Load, Writer, check_log, die_with_parent, wait_until
+from px_cluster import DEADLINE_S, PX, Writer, check_log, die_with_parent, wait_until
 
 HEARTBEAT_S = 0.1
 STOP_S_MAX = 4.5

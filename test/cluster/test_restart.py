@@ -4,7 +4,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import signal
 
-from px_cluster import DEADLINE_S, Load, Writer, check_log, wait_until
+from px_cluster import DEADLINE_S, Watch, Writer, wait_until
 
 LINES = 600
 
@@ -48,19 +48,15 @@ def test_lines_written_around_a_clean_stop_of_each_node_come_once(cluster):
 
 
 def test_a_rolling_restart_keeps_the_sockets_load_going(cluster):
-    loads = [Load(node, f"n{node.place}", window=8) for node in cluster.nodes]
+    watch = Watch(cluster)
+    loads = [watch.load(node, f"n{node.place}", window=8) for node in cluster.nodes]
     for node in cluster.nodes:
         for load in loads:
             load.wait_acknowledged(len(load.acknowledged) + 100)
         assert node.stop() == 0
         node.start()
         cluster.wait_leader(cluster.nodes)
-    for load in loads:
-        load.end()
-    cluster.wait_same()
-    logs = [node.all_messages() for node in cluster.nodes]
-    assert logs[0] == logs[1] == logs[2]
-    check_log(logs[0], loads)
+    watch.check()
 
 
 def test_a_leader_that_stops_hands_over(cluster):

@@ -6,7 +6,7 @@
 import signal
 import time
 
-from px_cluster import Load, Writer, check_log
+from px_cluster import Watch, Writer
 
 STOPPED_S = 3.0
 
@@ -15,14 +15,19 @@ def test_a_leader_that_slept_answers_no_stale_barrier(cluster):
     leader = cluster.wait_leader()
     others = cluster.others(leader)
     lines = [b"written before %d" % number for number in range(100)]
-    Writer(leader.fifo_in, lines).finish()
+    writer = Writer(leader.fifo_in, lines)
+    writer.finish()
     leader.wait_committed(len(lines))
+    watch = Watch(cluster)
+    watch.wrote(writer)
+    watch.see_all()
     asleep = leader.connect()
     leader.signal(signal.SIGSTOP)
     since = time.monotonic()
-    asleep.put(op="barrier")   # waits in its socket, for the moment at which it wakes up
+    # Waits in its socket, for the moment at which it wakes up: nothing says that the node read it before.
+    asleep.put(op="barrier")
     new = cluster.wait_leader(others)
-    loads = [Load(node, f"n{node.place}", window=4) for node in others]
+    loads = [watch.load(node, f"n{node.place}", window=4) for node in others]
     for load in loads:
         load.wait_acknowledged(200)
     while time.monotonic() - since < STOPPED_S:
@@ -33,13 +38,7 @@ def test_a_leader_that_slept_answers_no_stale_barrier(cluster):
     barrier = asleep.get()
     assert barrier["ok"] and barrier["index"] >= newest
     asleep.close()
-    for load in loads:
-        load.end()
-    cluster.wait_same()
-    logs = [node.all_messages() for node in cluster.nodes]
-    assert logs[0] == logs[1] == logs[2]
-    payloads = check_log(logs[0], loads)
-    assert payloads[:len(lines)] == lines
+    assert watch.check()[:len(lines)] == lines
     assert new.is_running()
 
 
