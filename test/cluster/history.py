@@ -1,9 +1,9 @@
 # history.py - decides, from outside and exactly, whether what clients saw can be one log in real time.
 #
 # Meaning    A History holds operations (one message each, with the moments of asking and of the answer), what
-#            readers were given, and barriers. check() names every violation. A message is known by its payload,
-#            so payloads of operations differ. An operation that was never answered may be in the log or not;
-#            one that was refused is not; where it is in the log, its index is that of the readers.
+#            readers were given, and barriers. check() names every violation. A message is known by its
+#            payload, so payloads of operations differ. An operation that was never answered may be in the log
+#            or not; one that was refused is not; where it is in the log, its index is that of the readers.
 # Holds      O(n log n), no false alarm: moments are taken before asking and after the answer, so that "one
 #            returned before the other was invoked" is true whenever it is said.
 # Source     spec.md §3; [R7, R10-R12]. Appending with a position needs no search for a linearization: the
@@ -159,7 +159,7 @@ class History:
         there = {payload: index for index, payload in log.items()}
         for operation in self.operations:
             if operation.error and operation.error not in UNKNOWN and operation.payload in there:
-                words = f"{operation.payload!r} was refused ({operation.error}): at {there[operation.payload]}"
+                words = f"{operation.payload!r} was refused and is at {there[operation.payload]}"
                 found.append(Violation("refused", words))
 
     def check_order_of_writers(self, places, found):
