@@ -38,7 +38,7 @@ static uint32_t draw_node(sim_world *world)
 
 static void draw_work(sim_world *world, sim_work *work)
 {
-    static const uint64_t rates[] = {10, 50, 200, 500}; /* messages a second, of all intakes */
+    static const uint64_t rates[] = {10, 30, 100, 300}; /* messages a second, of all intakes */
     const uint64_t rate = rates[draw(world, 0, 3)];
     work->intakes = (uint32_t)draw(world, 1, 3);
     work->burst_messages = draw_one_in(world, 3) ? 1 : draw(world, 2, 30);
@@ -91,6 +91,7 @@ void sim_faults_init(sim_world *world)
 
 void sim_faults_deinit(sim_world *world)
 {
+    free(world->faults->schedule);
     free(world->faults);
     world->faults = NULL;
 }
@@ -238,61 +239,65 @@ void sim_faults_heal(sim_world *world)
 
 /* ---- happening ---- */
 
-static void crash_node(sim_world *world, uint32_t place, bool keeps_power)
+static bool crash_node(sim_world *world, uint32_t place, bool keeps_power)
 {
     sim_node *node = world->nodes[place];
-    if (!node->node) return;
+    if (!node->node) return false;
     sim_node_crash(world, place, keeps_power);
     const uint64_t down_us =
         draw_one_in(world, 4) ? draw(world, 1, 5 * SIM_SECOND) : draw(world, 1, 500 * SIM_MS);
     sim_world_after(world, down_us, on_start, node, node->run);
+    return true;
 }
 
-static void cut_power(sim_world *world)
+static bool cut_power(sim_world *world)
 {
-    world->counts.power_cuts++;
-    for (uint32_t place = 0; place < world->options.node_count; place++) crash_node(world, place, false);
+    bool was_up = false;
+    for (uint32_t place = 0; place < world->options.node_count; place++)
+        was_up = crash_node(world, place, false) || was_up;
+    return was_up;
 }
 
-static void pause_node(sim_world *world, uint32_t place)
+static bool pause_node(sim_world *world, uint32_t place)
 {
+    if (world->nodes[place]->is_paused || !sim_node_is_up(world, place)) return false;
     sim_node_pause(world, place);
     const uint64_t pause_us =
         draw_one_in(world, 3) ? draw(world, 1, 5 * SIM_SECOND) : draw(world, 1, 600 * SIM_MS);
     sim_world_after(world, pause_us, on_resume, world->nodes[place], world->nodes[place]->pauses);
+    return true;
 }
 
-static void part_nodes(sim_world *world)
+static bool part_nodes(sim_world *world)
 {
     const uint64_t form = draw(world, 0, 5);
     const sim_graph graph = form < 3 ? draw_groups(world) : form < 5 ? draw_random(world) : draw_ring(world);
-    world->counts.partitions++;
     sim_trace(world, "faults  partition %x %x %x %x %x", graph.reach[0], graph.reach[1], graph.reach[2],
               graph.reach[3], graph.reach[4]);
     sim_faults_cut(world, &graph);
     sim_world_after(world, draw(world, 1, 4 * SIM_SECOND), on_partition_over, NULL,
                     ++world->faults->partition);
+    return true;
 }
 
-static void cut_one_way(sim_world *world)
+static bool cut_one_way(sim_world *world)
 {
     const uint32_t from = draw_node(world), to = draw_node(world);
-    if (from == to) return;
-    world->counts.one_way_cuts++;
+    if (from == to) return false;
     sim_trace(world, "faults  %u -> %u is cut", from + 1, to + 1);
     sim_net_cut(world->net, from, to, true);
     sim_world_after(world, draw(world, 1, 3 * SIM_SECOND), on_partition_over, NULL,
                     ++world->faults->partition);
+    return true;
 }
 
-static void slow_path(sim_world *world, bool is_lossy)
+static bool slow_path(sim_world *world, bool is_lossy)
 {
     const uint32_t from = draw_node(world), to = draw_node(world);
-    if (from == to) return;
+    if (from == to) return false;
     sim_path *path = sim_net_path(world->net, from, to);
-    world->counts.slow_links++;
     if (is_lossy) {
-        path->loss = draw(world, 0, 400000);
+        path->loss = draw(world, 0, 600000);
         path->doubling = draw(world, 0, 200000);
         path->late = draw(world, 0, 400000);
     } else {
@@ -301,56 +306,61 @@ static void slow_path(sim_world *world, bool is_lossy)
         path->bytes_per_ms = draw(world, 20, 1000);
     }
     sim_world_after(world, draw(world, 1, 3 * SIM_SECOND), on_path_over, path, 0);
+    return true;
 }
 
-static void break_connection(sim_world *world)
+static bool break_connection(sim_world *world)
 {
     const uint32_t from = draw_node(world), to = draw_node(world);
     if (draw_one_in(world, 4)) sim_net_make_late(world->net, from, to, draw(world, 1, SIM_SECOND));
-    sim_net_break(world->net, from, to);
+    return sim_net_break(world->net, from, to);
 }
 
-static void hurt_disk(sim_world *world, sim_fault kind)
+static bool hurt_disk(sim_world *world, sim_fault kind)
 {
     sim_disk *disk = &world->nodes[draw_node(world)]->disk;
     uint64_t over_us = draw(world, 1, 2 * SIM_SECOND);
     if (kind == SIM_FAULT_SLOW_DISK) {
-        world->counts.slow_disks++;
         disk->sync_us = draw(world, SIM_MS, 100 * SIM_MS);
         disk->sync_jitter_us = disk->sync_us;
     } else if (kind == SIM_FAULT_HUNG_DISK) {
-        world->counts.slow_disks++;
         disk->hung_until_us = world->now_us + over_us;
     } else if (kind == SIM_FAULT_DISK_ERROR) {
-        world->counts.disk_errors++;
         sim_disk_fail_next(disk);
-        return;
+        return true;
     } else {
-        world->counts.disk_fulls++;
         sim_disk_fill(disk);
     }
     sim_trace(world, "faults  the disk of %u is %s", disk->place + 1,
               kind == SIM_FAULT_DISK_FULL ? "full" : "slow");
     sim_world_after(world, over_us, on_disk_over, disk, 0);
+    return true;
 }
 
-static void hand_over(sim_world *world)
+static bool hand_over(sim_world *world)
 {
     const uint32_t place = draw_node(world);
-    if (world->nodes[place]->is_paused || !sim_node_enter(world, place)) return;
-    world->counts.transfers++;
+    if (world->nodes[place]->is_paused || !sim_node_enter(world, place)) return false;
     px_node_hand_over(world->nodes[place]->node, draw_one_in(world, 2) ? PX_MEMBERS_MAX : draw_node(world));
     sim_node_leave(world, place);
+    return true;
 }
 
-static void slow_loop(sim_world *world)
+static bool jump_wall(sim_world *world)
+{
+    world->nodes[draw_node(world)]->clock.wall_shift_ms = (int64_t)draw(world, 0, 86400000) - 43200000;
+    return true;
+}
+
+static bool slow_loop(sim_world *world)
 {
     sim_node *node = world->nodes[draw_node(world)];
     node->turn_most_us = draw(world, SIM_MS, 100 * SIM_MS);
     sim_world_after(world, draw(world, 1, 2 * SIM_SECOND), on_loop_over, node, 0);
+    return true;
 }
 
-static void lay_trap(sim_world *world)
+static bool lay_trap(sim_world *world)
 {
     const sim_trap trap = {
         .kind = (sim_trap_kind)draw(world, SIM_TRAP_NONE + 1, SIM_TRAPS - 1),
@@ -358,45 +368,84 @@ static void lay_trap(sim_world *world)
         .down_us = draw_one_in(world, 4) ? draw(world, 1, 3 * SIM_SECOND) : draw(world, 1, 300 * SIM_MS),
     };
     sim_trap_set(world, draw_node(world), trap);
+    return false; /* it counts when it springs */
 }
 
-static void happen(sim_world *world, sim_fault kind)
+/* False where there was nothing to break. */
+static bool happen(sim_world *world, sim_fault kind)
 {
     switch (kind) {
-    case SIM_FAULT_CRASH: crash_node(world, draw_node(world), draw_one_in(world, 2)); break;
-    case SIM_FAULT_POWER: cut_power(world); break;
-    case SIM_FAULT_PAUSE: pause_node(world, draw_node(world)); break;
-    case SIM_FAULT_PARTITION: part_nodes(world); break;
-    case SIM_FAULT_ONE_WAY: cut_one_way(world); break;
-    case SIM_FAULT_BREAK: break_connection(world); break;
+    case SIM_FAULT_CRASH: return crash_node(world, draw_node(world), draw_one_in(world, 2));
+    case SIM_FAULT_POWER: return cut_power(world);
+    case SIM_FAULT_PAUSE: return pause_node(world, draw_node(world));
+    case SIM_FAULT_PARTITION: return part_nodes(world);
+    case SIM_FAULT_ONE_WAY: return cut_one_way(world);
+    case SIM_FAULT_BREAK: return break_connection(world);
     case SIM_FAULT_SLOW_DISK:
     case SIM_FAULT_HUNG_DISK:
     case SIM_FAULT_DISK_ERROR:
-    case SIM_FAULT_DISK_FULL: hurt_disk(world, kind); break;
-    case SIM_FAULT_SLOW_PATH: slow_path(world, false); break;
-    case SIM_FAULT_LOSS: slow_path(world, true); break;
-    case SIM_FAULT_TRANSFER: hand_over(world); break;
-    case SIM_FAULT_WALL:
-        world->counts.wall_jumps++;
-        world->nodes[draw_node(world)]->clock.wall_shift_ms = (int64_t)draw(world, 0, 86400000) - 43200000;
-        break;
-    case SIM_FAULT_SLOW_LOOP: slow_loop(world); break;
-    case SIM_FAULT_TRAP: lay_trap(world); break;
-    case SIM_FAULTS: px_assert(false);
+    case SIM_FAULT_DISK_FULL: return hurt_disk(world, kind);
+    case SIM_FAULT_SLOW_PATH: return slow_path(world, false);
+    case SIM_FAULT_LOSS: return slow_path(world, true);
+    case SIM_FAULT_TRANSFER: return hand_over(world);
+    case SIM_FAULT_WALL: return jump_wall(world);
+    case SIM_FAULT_SLOW_LOOP: return slow_loop(world);
+    case SIM_FAULT_TRAP: return lay_trap(world);
+    case SIM_FAULTS: break;
     }
+    px_assert(false);
+    return false;
 }
 
-static void on_fault(sim_world *world, void *context, uint64_t kind)
+/* ---- the schedule ---- */
+
+void sim_faults_count(sim_world *world, sim_fault kind)
 {
+    world->counts.faults[kind]++;
+    world->counts.faults_all++;
+}
+
+/* Each fault draws from a stream of its own: leaving one out changes no other. */
+static void on_fault(sim_world *world, void *context, uint64_t number)
+{
+    const sim_fault_event *event = &world->faults->schedule[number];
+    (void)context;
     if (world->faults->is_over) return;
-    sim_world_after(world, draw(world, 1, 2 * world->faults->gap_us[kind]), on_fault, context, kind);
-    happen(world, (sim_fault)kind);
+    px_prng_init(&world->chance[SIM_CHANCE_FAULTS], event->seed);
+    if (happen(world, event->kind)) sim_faults_count(world, event->kind);
+}
+
+static void add_event(sim_faults *faults, sim_fault_event event)
+{
+    faults->schedule = sim_grow(faults->schedule, &faults->schedule_capacity, faults->schedule_count,
+                                sizeof *faults->schedule);
+    size_t at = faults->schedule_count++;
+    for (; at > 0 && faults->schedule[at - 1].time_us > event.time_us; at--)
+        faults->schedule[at] = faults->schedule[at - 1];
+    faults->schedule[at] = event;
+}
+
+static bool is_kept(const sim_options *options, size_t number)
+{
+    for (uint32_t i = 0; i < options->kept_count; i++)
+        if (options->kept[i] == number) return true;
+    return !options->kept;
 }
 
 void sim_faults_begin(sim_world *world)
 {
-    world->faults->is_over = false;
-    for (unsigned kind = 0; kind < SIM_FAULTS; kind++)
-        if (world->faults->gap_us[kind])
-            sim_world_after(world, draw(world, 1, 2 * world->faults->gap_us[kind]), on_fault, NULL, kind);
+    sim_faults *faults = world->faults;
+    const uint64_t end_us = world->now_us + world->options.safety_us;
+    faults->is_over = false;
+    for (unsigned kind = 0; kind < SIM_FAULTS; kind++) {
+        uint64_t time_us = world->now_us;
+        while (faults->gap_us[kind]) {
+            time_us += draw(world, 1, 2 * faults->gap_us[kind]);
+            if (time_us >= end_us) break;
+            add_event(faults, (sim_fault_event){time_us, (sim_fault)kind, draw(world, 0, UINT64_MAX - 1)});
+        }
+    }
+    for (size_t number = 0; number < faults->schedule_count; number++)
+        if (is_kept(&world->options, number))
+            sim_world_after(world, faults->schedule[number].time_us - world->now_us, on_fault, NULL, number);
 }

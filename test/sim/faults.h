@@ -36,13 +36,22 @@ typedef enum {
 #undef SIM_FAULT_ENUM
         SIM_FAULTS
 } sim_fault;
+_Static_assert(SIM_FAULTS <= SIM_FAULT_KINDS_MAX, "sim_counts has a number for each kind");
 
 /* Paths of a whole world: bit `to` of reach[from]. */
 typedef struct {
     uint32_t reach[PX_MEMBERS_MAX];
 } sim_graph;
 
+typedef struct {
+    uint64_t time_us;
+    sim_fault kind;
+    uint64_t seed; /* of all that it draws */
+} sim_fault_event;
+
 struct sim_faults {
+    sim_fault_event *schedule; /* in the order of time; made by sim_faults_begin */
+    size_t schedule_count, schedule_capacity;
     sim_work work;
     uint64_t gap_us[SIM_FAULTS]; /* between two of a kind, on average; 0: this seed has none */
     uint64_t base_delay_us, base_jitter_us, base_sync_us;
@@ -55,10 +64,13 @@ void sim_faults_init(sim_world *world);
 void sim_faults_deinit(sim_world *world);
 /* Paths and disks as healthy as this seed has them. */
 void sim_faults_calm(sim_world *world);
-/* From now on faults happen. */
+/* From now on faults happen: all that the options keep of the seed's schedule. */
 void sim_faults_begin(sim_world *world);
 /* No more of them, everything mended, every node up. */
 void sim_faults_heal(sim_world *world);
+
+/* A fault of this kind has happened. */
+void sim_faults_count(sim_world *world, sim_fault kind);
 
 /* Cuts every path that the graph lacks, and mends the others. */
 void sim_faults_cut(sim_world *world, const sim_graph *graph);

@@ -53,7 +53,7 @@ static void read_again(sim_world *world)
 static void restart_all(sim_world *world)
 {
     sim_trace(world, "run  all nodes lose power once more");
-    world->counts.power_cuts++;
+    sim_faults_count(world, SIM_FAULT_POWER);
     for (uint32_t place = 0; place < world->options.node_count; place++) sim_node_crash(world, place, false);
     read_again(world);
     for (uint32_t place = 0; place < world->options.node_count; place++) sim_node_start(world, place);
@@ -64,6 +64,7 @@ static void restart_all(sim_world *world)
 static void run_phases(sim_world *world)
 {
     const bool is_warmed = sim_below(world, SIM_CHANCE_FAULTS, 3) != 0;
+    const bool ends_in_the_dark = sim_below(world, SIM_CHANCE_FAULTS, 2) == 0;
     sim_world_run_until(world, world->now_us + SIM_SECOND);
     if (is_warmed) sim_liveness_check(world);
     world->faults->work.is_stopped = false;
@@ -71,7 +72,7 @@ static void run_phases(sim_world *world)
     sim_world_run_until(world, world->now_us + world->options.safety_us);
     sim_faults_heal(world);
     sim_liveness_check(world);
-    if (sim_below(world, SIM_CHANCE_FAULTS, 2) == 0) restart_all(world);
+    if (ends_in_the_dark) restart_all(world);
 }
 
 sim_counts sim_run(const sim_options *options)
@@ -88,6 +89,7 @@ sim_counts sim_run(const sim_options *options)
         if (world.nodes[place]->node) world.counts.elections += world.nodes[place]->node->view.elections;
     world.counts.simulated_us = world.now_us - start_us;
     world.counts.hash = world.hash;
+    world.counts.slots_chosen = sim_check_chosen(&world);
     sim_nodes_free(&world);
     sim_net_free(world.net);
     sim_checks_deinit(&world);

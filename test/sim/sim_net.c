@@ -325,14 +325,14 @@ void sim_net_crash(sim_net *net, uint32_t place)
     }
 }
 
-void sim_net_break(sim_net *net, uint32_t from, uint32_t to)
+bool sim_net_break(sim_net *net, uint32_t from, uint32_t to)
 {
     sim_connection *connection = net->diallers[from][to].connection;
-    if (!connection || connection->is_broken) return;
-    net->world->counts.connections_broken++;
+    if (!connection || connection->is_broken) return false;
     sim_trace(net->world, "net  the connection %u -> %u breaks", from + 1, to + 1);
     sim_connection_end(connection, sim_below(net->world, SIM_CHANCE_NET, sim_net_idle_us(net)),
                        sim_below(net->world, SIM_CHANCE_NET, sim_net_idle_us(net)));
+    return true;
 }
 
 void sim_net_make_late(sim_net *net, uint32_t from, uint32_t to, uint64_t late_us)

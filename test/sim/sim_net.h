@@ -45,7 +45,7 @@ sim_path *sim_net_path(sim_net *net, uint32_t from, uint32_t to);
 /* Cuts or mends one direction. */
 void sim_net_cut(sim_net *net, uint32_t from, uint32_t to, bool is_cut);
 /* Ends the connection that `from` dialled, with what is queued and some of what is under way. */
-void sim_net_break(sim_net *net, uint32_t from, uint32_t to);
+bool sim_net_break(sim_net *net, uint32_t from, uint32_t to);
 /* The next connection that `from` dials comes so much later at `to`, with its hello, and is given up before.
  * [R8] */
 void sim_net_make_late(sim_net *net, uint32_t from, uint32_t to, uint64_t late_us);

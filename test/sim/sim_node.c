@@ -15,6 +15,7 @@
 #define SEGMENT_BYTES (512u << 10)
 /* After an end of its own a node is started again, as a container is. */
 #define RESTART_US (200 * SIM_MS)
+#define RESTS_PER_CHECK 8u
 
 static const char *const names[PX_MEMBERS_MAX] = {"px1.sim", "px2.sim", "px3.sim", "px4.sim",
                                                   "px5.sim", "px6.sim", "px7.sim"};
@@ -120,6 +121,16 @@ static void watch_role(sim_node *node)
     node->ballot_seen = view->leader.number;
 }
 
+/* Looks at a node that has come to rest. What it says of itself is compared each time; its whole memory is
+ * gone through now and then, and each time in a scenario, where every step counts. */
+static void check_at_rest(sim_world *world, sim_node *node)
+{
+    sim_check_claim(world, node->place);
+    if (!world->options.scenario && node->rests++ % RESTS_PER_CHECK != 0) return;
+    px_node_check(node->node);
+    sim_check_node(world, node->place);
+}
+
 static void turn(sim_world *world, uint32_t place)
 {
     sim_node *node = world->nodes[place];
@@ -132,9 +143,7 @@ static void turn(sim_world *world, uint32_t place)
         sim_node_crash(world, place, true);
         return;
     }
-    px_node_check(node->node);
-    sim_check_claim(world, place);
-    sim_check_node(world, place);
+    check_at_rest(world, node);
     watch_role(node);
     sim_disk_watch(&node->disk);
     sim_trap_watch(world, place);
@@ -179,9 +188,7 @@ void sim_node_leave(sim_world *world, uint32_t place)
         sim_node_crash(world, place, true);
         return;
     }
-    px_node_check(node->node);
-    sim_check_claim(world, place);
-    sim_check_node(world, place);
+    check_at_rest(world, node);
     sim_disk_watch(&node->disk);
     sim_trap_watch(world, place);
     arm_timer(node);
@@ -207,7 +214,6 @@ void sim_node_pause(sim_world *world, uint32_t place)
 {
     if (world->nodes[place]->is_paused || !world->nodes[place]->node) return;
     world->nodes[place]->is_paused = true;
-    world->counts.pauses++;
     sim_net_pause(world->net, place, ++world->nodes[place]->pauses);
     sim_trace(world, "%s  is stopped", world->nodes[place]->name);
 }

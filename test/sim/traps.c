@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "node/node_priv.h"
 #include "paxos/core_priv.h"
+#include "sim/faults.h"
 #include "sim/sim_node.h"
 
 static bool is_sprung(const sim_node *node, sim_trap_kind kind)
@@ -55,7 +56,7 @@ void sim_trap_watch(sim_world *world, uint32_t place)
     if (node->trap.kind == SIM_TRAP_NONE || node->trap.is_sprung) return;
     if (!is_sprung(node, node->trap.kind)) return;
     node->trap.is_sprung = true;
-    world->counts.traps++;
+    sim_faults_count(world, SIM_FAULT_TRAP);
     sim_trace(world, "%s  is in trap %d", node->name, (int)node->trap.kind);
     const uint64_t within_us = 2 * node->disk.sync_us + node->disk.sync_jitter_us;
     sim_world_after(world, sim_below(world, SIM_CHANCE_FAULTS, within_us + 1), on_crash, node, node->run);

@@ -42,13 +42,14 @@ typedef struct {
     uint64_t number;
 } sim_event;
 
-/* What a run did, for the table at the end. */
+#define SIM_FAULT_KINDS_MAX 48u
+
+/* What a run did, for the table at the end: numbers only. */
 typedef struct {
     uint64_t events, messages_sent, messages_delivered, bytes_sent, messages_lost;
     uint64_t chosen, acknowledged, barriers, pushed;
-    uint64_t crashes, starts, power_cuts, pauses, elections, partitions, one_way_cuts, connections_broken,
-        slow_disks, slow_links, traps;
-    uint64_t transfers, wall_jumps, disk_errors, disk_fulls, statements_checked, images_read, leaders;
+    uint64_t crashes, starts, elections, leaders, slots_chosen, statements_checked, images_read;
+    uint64_t faults[SIM_FAULT_KINDS_MAX], faults_all; /* by sim_fault */
     uint64_t simulated_us, hash;
 } sim_counts;
 
@@ -60,6 +61,10 @@ typedef struct {
     const char *mutant;   /* NULL: none */
     const char *scenario; /* NULL: chance decides */
     bool is_traced;
+    /* Of the faults of its schedule only these, by number; NULL: all. Borrowed. */
+    const uint32_t *kept;
+    uint32_t kept_count;
+    uint32_t load_percent; /* of the work that the seed draws; 0 is all of it, too */
 } sim_options;
 
 struct sim_world {

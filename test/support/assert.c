@@ -12,13 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MARKS_MAX 256u
+/* The linker's names for the section of marks; where no mark is linked there is none. */
+extern px_mark *const __start_px_marks[] __attribute__((weak));
+extern px_mark *const __stop_px_marks[] __attribute__((weak));
 
-static struct {
-    const char *name;
-    uint64_t count;
-} marks[MARKS_MAX];
-static uint32_t mark_count;
 static const char *mutant;
 static bool is_mutant_known;
 
@@ -30,36 +27,23 @@ _Noreturn void px_assert_fail(const char *condition, const char *file, int line)
     abort();
 }
 
-void px_mark(const char *name)
-{
-    for (uint32_t i = 0; i < mark_count; i++) {
-        if (marks[i].name == name || strcmp(marks[i].name, name) == 0) {
-            marks[i].count++;
-            return;
-        }
-    }
-    px_assert(mark_count < MARKS_MAX);
-    marks[mark_count].name = name;
-    marks[mark_count].count = 1;
-    mark_count++;
-}
-
 uint64_t px_mark_count(const char *name)
 {
-    for (uint32_t i = 0; i < mark_count; i++) {
-        if (strcmp(marks[i].name, name) == 0) return marks[i].count;
-    }
-    return 0;
+    uint64_t count = 0;
+    for (px_mark *const *mark = __start_px_marks; mark < __stop_px_marks; mark++)
+        if (strcmp((*mark)->name, name) == 0) count += (*mark)->count;
+    return count;
 }
 
 void px_marks_each(void *context, void (*each)(void *context, const char *name, uint64_t count))
 {
-    for (uint32_t i = 0; i < mark_count; i++) each(context, marks[i].name, marks[i].count);
+    for (px_mark *const *mark = __start_px_marks; mark < __stop_px_marks; mark++)
+        each(context, (*mark)->name, (*mark)->count);
 }
 
 void px_marks_clear(void)
 {
-    mark_count = 0;
+    for (px_mark *const *mark = __start_px_marks; mark < __stop_px_marks; mark++) (*mark)->count = 0;
 }
 
 void px_mutant_set(const char *name)

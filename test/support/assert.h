@@ -10,6 +10,7 @@
 
 /* How often PX_MARK(name) was passed since the start or the last px_marks_clear. */
 uint64_t px_mark_count(const char *name);
+/* Every mark that is linked, those never passed too; a name may come several times. */
 void px_marks_each(void *context, void (*each)(void *context, const char *name, uint64_t count));
 void px_marks_clear(void);
 

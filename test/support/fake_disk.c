@@ -15,7 +15,8 @@
 struct px_disk_file {
     char name[NAME_BYTES];
     uint64_t size_bytes;
-    uint8_t *cache, *stable;
+    uint8_t *stable;
+    uint8_t *cache;            /* NULL: shows what is stable */
     uint64_t bad_from, bad_to; /* reads between them fail */
     px_disk_file *next;
 };
@@ -65,7 +66,6 @@ static px_disk_file *add_file(fake_disk *disk, const char *name, uint64_t size_b
     px_assert(strlen(name) < NAME_BYTES);
     strcpy(file->name, name);
     file->size_bytes = size_bytes;
-    file->cache = zeroed(size_bytes);
     file->stable = zeroed(size_bytes);
     file->next = disk->files;
     disk->files = file;
@@ -77,6 +77,23 @@ static void free_file(px_disk_file *file)
     free(file->cache);
     free(file->stable);
     free(file);
+}
+
+/* What the system shows, and the device has not: from now on a copy. */
+static void write_cache(px_disk_file *file, uint64_t offset, const uint8_t *data, size_t size_bytes)
+{
+    if (!file->cache) {
+        file->cache = malloc(file->size_bytes);
+        px_assert(file->cache != NULL);
+        memcpy(file->cache, file->stable, file->size_bytes);
+    }
+    memcpy(file->cache + offset, data, size_bytes);
+}
+
+static void forget_cache(px_disk_file *file)
+{
+    free(file->cache);
+    file->cache = NULL;
 }
 
 /* ---- hints ---- */
@@ -126,7 +143,7 @@ static void add_hint(fake_disk *disk, px_disk_file *file, uint64_t offset, const
                      size_t size_bytes)
 {
     if (size_bytes == 0) return;
-    memcpy(file->cache + offset, data, size_bytes);
+    write_cache(file, offset, data, size_bytes);
     hint *made = zeroed(sizeof *made);
     *made = (hint){file, offset, size_bytes, zeroed(size_bytes), NULL};
     memcpy(made->data, data, size_bytes);
@@ -139,9 +156,9 @@ static void add_hint(fake_disk *disk, px_disk_file *file, uint64_t offset, const
  * write left in the cache is clean. */
 static void refresh(const fake_disk *disk, px_disk_file *file)
 {
-    memcpy(file->cache, file->stable, file->size_bytes);
+    forget_cache(file);
     for (const hint *each = disk->hints; each; each = each->next)
-        if (each->file == file) memcpy(file->cache + each->offset, each->data, each->size_bytes);
+        if (each->file == file) write_cache(file, each->offset, each->data, each->size_bytes);
 }
 
 /* Counts down to the change at which the power fails. */
@@ -160,6 +177,7 @@ static bool power_fails_now(fake_disk *disk)
 static void write_stable(px_disk_file *file, uint64_t offset, const uint8_t *data, size_t size_bytes)
 {
     memcpy(file->stable + offset, data, size_bytes);
+    if (file->cache) memcpy(file->cache + offset, data, size_bytes);
     if (offset <= file->bad_from && offset + size_bytes >= file->bad_to) file->bad_from = file->bad_to = 0;
 }
 
@@ -228,7 +246,7 @@ static px_err do_read(px_disk *base, px_disk_file *file, uint64_t offset, uint8_
     if (offset < file->bad_to && offset + size_bytes > file->bad_from) return PX_ERR_IO;
     if (offset > file->size_bytes) offset = file->size_bytes;
     if (size_bytes > file->size_bytes - offset) size_bytes = (size_t)(file->size_bytes - offset);
-    memcpy(space, file->cache + offset, size_bytes);
+    memcpy(space, (file->cache ? file->cache : file->stable) + offset, size_bytes);
     *read_bytes = size_bytes;
     return PX_OK;
 }
@@ -266,7 +284,6 @@ static px_err do_write_now(px_disk *base, px_disk_file *file, uint64_t offset, c
     }
     settle_file(disk, file);
     if (size_bytes == 0) return PX_OK;
-    memcpy(file->cache + offset, data, size_bytes);
     write_stable(file, offset, data, size_bytes);
     return PX_OK;
 }
@@ -307,7 +324,6 @@ fake_disk *fake_disk_clone(const fake_disk *disk, uint64_t seed)
     for (const px_disk_file *file = disk->files; file; file = file->next) {
         px_disk_file *copy = add_file(clone, file->name, file->size_bytes);
         memcpy(copy->stable, file->stable, file->size_bytes);
-        memcpy(copy->cache, file->stable, file->size_bytes);
     }
     return clone;
 }
@@ -368,11 +384,11 @@ bool fake_disk_complete(fake_disk *disk)
     if (!disk->writes) disk->writes_end = &disk->writes;
     const px_err err = disk->is_off ? PX_ERR_IO : outcome(disk);
     settle_file(disk, write->file);
-    memcpy(write->file->cache + write->offset, write->data,
-           write->size_bytes); /* shown even where it failed */
     if (!err) {
         write_stable(write->file, write->offset, write->data, write->size_bytes);
         disk->completed++;
+    } else { /* shown, though it failed */
+        write_cache(write->file, write->offset, write->data, write->size_bytes);
     }
     write->sync_us = 100;
     write->on_done(write, err);
@@ -426,8 +442,7 @@ static void end_power(fake_disk *disk)
     disk->writes = NULL;
     disk->writes_end = &disk->writes;
     disk->is_off = disk->will_cut = false;
-    for (px_disk_file *file = disk->files; file; file = file->next)
-        memcpy(file->cache, file->stable, file->size_bytes);
+    for (px_disk_file *file = disk->files; file; file = file->next) forget_cache(file);
 }
 
 void fake_disk_crash(fake_disk *disk, bool keeps_cache)
@@ -504,7 +519,7 @@ void fake_disk_spoil(fake_disk *disk, const char *name, uint64_t offset, const u
     px_assert(file != NULL && offset + size_bytes <= file->size_bytes);
     settle_file(disk, file);
     memcpy(file->stable + offset, bytes, size_bytes);
-    memcpy(file->cache + offset, bytes, size_bytes);
+    if (file->cache) memcpy(file->cache + offset, bytes, size_bytes);
 }
 
 void fake_disk_flip(fake_disk *disk, const char *name, uint64_t offset, uint8_t mask)
