@@ -43,6 +43,9 @@ _Static_assert(PX_WINDOW_RUNS_MAX >= 4 * PX_BATCH_RUNS_MAX, "several batches tra
 /* Effects of one step of the core; the core says `more` where it has more to do. */
 #define PX_EFFECTS_PER_STEP 64u
 
+/* Names of consumers whose cursors one node keeps; a record of 128 bytes each, twice. */
+#define PX_CONSUMERS_MAX 1024u
+
 /* What one pipe or client may have handed over and not yet seen chosen: spec.md §4. */
 #define PX_INTAKE_BYTES (1u << 20)
 /* What one node may have forwarded and not yet seen chosen: bounds the leader's queue. */

@@ -169,7 +169,8 @@ static bool cut_line(px_client *client, px_bytes *line)
 static bool may_take(const px_client *client)
 {
     const px_socket *server = client->server;
-    return !client->has_held && !client->is_closing && px_client_unwritten(client) < PX_CLIENT_OUT_BYTES &&
+    const size_t unwritten_max = client->follow.is_on ? PX_CLIENT_FOLLOW_BYTES : PX_CLIENT_OUT_BYTES;
+    return !client->has_held && !client->is_closing && px_client_unwritten(client) < unwritten_max &&
            client->pending_count < PX_CLIENT_PENDING_MAX && server->pending_count < PX_SOCKET_PENDING_MAX;
 }
 
@@ -327,8 +328,8 @@ static void on_ready(px_stream_events *events, uint32_t ready)
 
 void px_client_stop(px_client *client)
 {
-    px_follow_end(client);
-    if (client->has_held)
+    px_follow_stop(client);
+    if (client->has_held && !client->follow.is_inside)
         refuse_held(client, "shutting_down", "px stops; it is not in the log and will not be");
     px_client_pump(client);
 }

@@ -1,4 +1,4 @@
-/* cursor_file.c - durable cursors: how far each pipe has been taken. */
+/* cursor_file.c - durable cursors, by name. */
 // SPDX-License-Identifier: Apache-2.0
 #include "local/cursor_file.h"
 
@@ -9,6 +9,7 @@
 
 #define RECORD_BYTES 128u
 #define HALF_BYTES (RECORD_BYTES * PX_CURSORS_MAX)
+_Static_assert(HALF_BYTES % PX_DISK_BLOCK_BYTES == 0, "a half is whole blocks");
 #define MAGIC 0x63787031u
 #define VERSION 1u
 
@@ -34,14 +35,27 @@ struct px_cursor {
     uint64_t generation;
     uint64_t index;
     bool is_used;
+    bool is_unsaved; /* moved since it was last given to the disk */
 };
+
+/* One of the two writes of a save, a run of blocks in one half. */
+typedef struct {
+    px_disk_write write; /* first, so that a px_disk_write is its half_write */
+    px_cursor_file *file;
+} half_write;
 
 struct px_cursor_file {
     px_disk *disk;
     px_disk_file *device;
     px_log *log;
+    const char *name;
+    uint8_t *image; /* what the file holds; blocks of it are the disk's while a save is under way */
     bool is_damaged;
     bool has_failed; /* said once */
+    px_cursor_save *save;
+    half_write halves[2];
+    uint32_t writes_left; /* of the save under way */
+    px_err save_err;
     px_cursor cursors[PX_CURSORS_MAX];
 };
 
@@ -97,11 +111,10 @@ static bool decode(const uint8_t *record, px_cursor *cursor)
 
 static px_err load(px_cursor_file *file)
 {
-    uint8_t *bytes = calloc(2, HALF_BYTES);
-    if (!bytes) return PX_ERR_NO_SPACE;
+    const uint8_t *bytes = file->image;
     size_t read_bytes = 0;
-    const px_err err =
-        file->disk->read(file->disk, file->device, 0, bytes, 2 * (size_t)HALF_BYTES, false, &read_bytes);
+    const px_err err = file->disk->read(file->disk, file->device, 0, file->image, 2 * (size_t)HALF_BYTES,
+                                        false, &read_bytes);
     for (uint32_t place = 0; !err && place < PX_CURSORS_MAX; place++) {
         px_cursor *cursor = &file->cursors[place];
         const bool first = decode(bytes + (size_t)place * RECORD_BYTES, cursor);
@@ -109,23 +122,28 @@ static px_err load(px_cursor_file *file)
         /* One damaged copy beside a sound one is a write that a power cut tore; the other is older, or it. */
         if (!(first && second) && !cursor->is_used) file->is_damaged = true;
     }
-    free(bytes);
     return err;
 }
 
-px_err px_cursor_file_open(px_disk *disk, px_log *log, px_cursor_file **file)
+px_err px_cursor_file_open(px_disk *disk, px_log *log, const char *name, px_cursor_file **file)
 {
     px_cursor_file *made = calloc(1, sizeof *made);
     if (!made) return PX_ERR_NO_SPACE;
+    made->image = aligned_alloc(PX_DISK_BLOCK_BYTES, 2 * (size_t)HALF_BYTES);
+    if (!made->image) {
+        free(made);
+        return PX_ERR_NO_SPACE;
+    }
+    memset(made->image, 0, 2 * (size_t)HALF_BYTES);
     made->disk = disk;
     made->log = log;
+    made->name = name;
     for (uint32_t place = 0; place < PX_CURSORS_MAX; place++) {
         made->cursors[place].file = made;
         made->cursors[place].place = place;
     }
-    px_err err = disk->open(disk, PX_CURSOR_FILE_NAME, &made->device);
-    if (err == PX_ERR_NOT_FOUND)
-        err = disk->create(disk, PX_CURSOR_FILE_NAME, 2 * (uint64_t)HALF_BYTES, &made->device);
+    px_err err = disk->open(disk, name, &made->device);
+    if (err == PX_ERR_NOT_FOUND) err = disk->create(disk, name, 2 * (uint64_t)HALF_BYTES, &made->device);
     if (err) goto fail_device;
     err = load(made);
     if (err) goto fail_load;
@@ -134,6 +152,7 @@ px_err px_cursor_file_open(px_disk *disk, px_log *log, px_cursor_file **file)
 fail_load:
     disk->close(disk, made->device);
 fail_device:
+    free(made->image);
     free(made);
     return err;
 }
@@ -141,6 +160,7 @@ fail_device:
 void px_cursor_file_close(px_cursor_file *file)
 {
     file->disk->close(file->disk, file->device);
+    free(file->image);
     free(file);
 }
 
@@ -158,26 +178,37 @@ px_cursor *px_cursor_find(px_cursor_file *file, px_cursor_kind kind, const char 
     return NULL;
 }
 
-/* Writes into the copy that is not the newest. */
-static void write_copy(px_cursor *cursor, bool is_synced)
+/* Lays it over the copy that is not the newest, in memory; returns where that is in the file. */
+static size_t lay_copy(px_cursor *cursor)
 {
-    px_cursor_file *file = cursor->file;
-    px_disk *disk = file->disk;
-    uint8_t record[RECORD_BYTES];
     cursor->generation++;
-    encode(cursor, record);
-    const uint64_t offset =
-        (uint64_t)cursor->place * RECORD_BYTES + (cursor->generation & 1 ? 0 : HALF_BYTES);
-    const px_err err = is_synced ? disk->write_now(disk, file->device, offset, record, RECORD_BYTES)
-                                 : disk->write_hint(disk, file->device, offset, record, RECORD_BYTES);
+    const size_t offset = (size_t)cursor->place * RECORD_BYTES + (cursor->generation & 1 ? 0 : HALF_BYTES);
+    encode(cursor, cursor->file->image + offset);
+    return offset;
+}
+
+static void say_error(px_cursor_file *file, px_err err)
+{
     if (err && !file->has_failed)
         px_log_event(file->log, PX_LOG_ERROR,
-                     "cursors: %s: %s; readers may see messages again after a restart", PX_CURSOR_FILE_NAME,
+                     "cursors: %s: %s; readers may see messages again after a restart", file->name,
                      px_err_text(err));
     file->has_failed = err != PX_OK;
 }
 
-px_cursor *px_cursor_make(px_cursor_file *file, px_cursor_kind kind, const char *name, uint64_t index)
+static void write_copy(px_cursor *cursor, bool is_synced)
+{
+    px_cursor_file *file = cursor->file;
+    px_disk *disk = file->disk;
+    px_assert(!file->save);
+    const size_t offset = lay_copy(cursor);
+    const uint8_t *record = file->image + offset;
+    const px_err err = is_synced ? disk->write_now(disk, file->device, offset, record, RECORD_BYTES)
+                                 : disk->write_hint(disk, file->device, offset, record, RECORD_BYTES);
+    say_error(file, err);
+}
+
+px_cursor *px_cursor_add(px_cursor_file *file, px_cursor_kind kind, const char *name, uint64_t index)
 {
     px_assert(strlen(name) <= PX_CURSOR_NAME_BYTES_MAX);
     for (uint32_t place = 0; place < PX_CURSORS_MAX; place++) {
@@ -187,10 +218,17 @@ px_cursor *px_cursor_make(px_cursor_file *file, px_cursor_kind kind, const char 
         cursor->kind = kind;
         strcpy(cursor->name, name);
         cursor->index = index;
-        write_copy(cursor, true);
+        cursor->is_unsaved = true;
         return cursor;
     }
     return NULL;
+}
+
+px_cursor *px_cursor_make(px_cursor_file *file, px_cursor_kind kind, const char *name, uint64_t index)
+{
+    px_cursor *cursor = px_cursor_add(file, kind, name, index);
+    if (cursor) write_copy(cursor, true);
+    return cursor;
 }
 
 uint64_t px_cursor_index(const px_cursor *cursor)
@@ -208,4 +246,60 @@ void px_cursor_put(px_cursor *cursor, uint64_t index)
 void px_cursor_sync(px_cursor *cursor)
 {
     write_copy(cursor, true);
+}
+
+/* ---- saved together ---- */
+
+void px_cursor_move(px_cursor *cursor, uint64_t index)
+{
+    cursor->index = index;
+    cursor->is_unsaved = true;
+}
+
+static void on_half_written(px_disk_write *write, px_err err)
+{
+    px_cursor_file *file = ((half_write *)write)->file;
+    px_cursor_save *save = file->save;
+    if (err) file->save_err = err;
+    px_assert(save && file->writes_left > 0);
+    if (--file->writes_left > 0) return;
+    file->save = NULL;
+    say_error(file, file->save_err);
+    save->on_saved(save, file->save_err);
+}
+
+/* Writes the blocks that hold [first, last] of the image. */
+static void write_blocks(px_cursor_file *file, unsigned half, size_t first, size_t last)
+{
+    const size_t begin = first / PX_DISK_BLOCK_BYTES * PX_DISK_BLOCK_BYTES;
+    const size_t end = (last / PX_DISK_BLOCK_BYTES + 1) * PX_DISK_BLOCK_BYTES;
+    half_write *of = &file->halves[half];
+    of->file = file;
+    of->write = (px_disk_write){.file = file->device,
+                                .offset = begin,
+                                .data = file->image + begin,
+                                .size_bytes = end - begin,
+                                .on_done = on_half_written};
+    file->disk->write(file->disk, &of->write);
+}
+
+void px_cursor_file_save(px_cursor_file *file, px_cursor_save *save)
+{
+    size_t first[2] = {SIZE_MAX, SIZE_MAX}, last[2] = {0, 0};
+    px_assert(!file->save);
+    for (uint32_t place = 0; place < PX_CURSORS_MAX; place++) {
+        px_cursor *cursor = &file->cursors[place];
+        if (!cursor->is_unsaved) continue;
+        cursor->is_unsaved = false;
+        const size_t offset = lay_copy(cursor);
+        const unsigned half = offset >= HALF_BYTES;
+        if (first[half] == SIZE_MAX) first[half] = offset;
+        last[half] = offset;
+    }
+    file->save = save;
+    file->save_err = PX_OK;
+    file->writes_left = (first[0] != SIZE_MAX ? 1u : 0u) + (first[1] != SIZE_MAX ? 1u : 0u);
+    px_assert(file->writes_left > 0);
+    for (unsigned half = 0; half < 2; half++)
+        if (first[half] != SIZE_MAX) write_blocks(file, half, first[half], last[half]);
 }

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "codec/base64.h"
 #include "codec/utf8.h"
+#include <stdio.h>
 #include <string.h>
 
 /* Payload bytes in one piece; a multiple of 3, so that base64 goes on where it stopped. */
@@ -86,12 +87,63 @@ static void put_some(px_client *client, const px_letter *letter)
     px_client_commit(client, 3);
     follow->is_inside = false;
     px_walk_step(&follow->walk);
+    if (client->untold_count > 0) px_pending_tell(client);
 }
 
 void px_follow_end(px_client *client)
 {
-    px_walk_rest(&client->follow.walk);
-    client->follow.is_on = false;
+    px_follow *follow = &client->follow;
+    if (follow->is_checking)
+        client->server->env->app->calls->barrier_cancel(client->server->env->app, &follow->log_end);
+    px_walk_rest(&follow->walk);
+    follow->is_on = follow->is_checking = false;
+}
+
+void px_follow_stop(px_client *client)
+{
+    px_follow *follow = &client->follow;
+    if (follow->is_inside)
+        follow->until = follow->walk.next;
+    else
+        px_follow_end(client);
+}
+
+/* A node that has just started may have delivered less than its consumers have seen: only a linearizable
+ * index tells whether the log has lost its end. [R7] */
+static void on_log_end(px_barrier *barrier, uint64_t index)
+{
+    px_client *client = PX_OWNER_OF(barrier, px_client, follow.log_end);
+    px_follow *follow = &client->follow;
+    follow->is_checking = false;
+    if (index >= follow->cursor) {
+        px_client_flush(client);
+        return;
+    }
+    char words[160];
+    px_log_event(
+        client->server->env->log, PX_LOG_ERROR,
+        "socket: a consumer's cursor is at message %llu, the log ends at %llu: has the log lost its end?",
+        (unsigned long long)follow->cursor, (unsigned long long)index);
+    (void)snprintf(
+        words, sizeof words,
+        "the consumer's cursor is at message %llu, the log ends at %llu: if it has lost its end, ack "
+        "where to go on",
+        (unsigned long long)follow->cursor, (unsigned long long)index);
+    px_follow_end(client);
+    px_reply_error(client, (px_bytes){follow->tag, follow->tag_bytes}, "cursor_ahead", words);
+    px_client_flush(client);
+}
+
+void px_follow_check(px_client *client, px_bytes tag, uint64_t cursor)
+{
+    px_follow *follow = &client->follow;
+    px_app *app = client->server->env->app;
+    follow->cursor = cursor;
+    follow->tag_bytes = tag.size_bytes;
+    if (tag.size_bytes) memcpy(follow->tag, tag.data, tag.size_bytes);
+    follow->is_checking = cursor > app->calls->index_delivered(app);
+    follow->log_end.on_done = on_log_end;
+    if (follow->is_checking) app->calls->barrier(app, &follow->log_end);
 }
 
 static void say_error(px_client *client, px_err err)
@@ -109,6 +161,7 @@ static void say_error(px_client *client, px_err err)
 void px_follow_pump(px_client *client)
 {
     px_follow *follow = &client->follow;
+    if (follow->is_checking) return;
     while (follow->is_on && !client->is_deaf && px_client_unwritten(client) < PX_CLIENT_OUT_BYTES) {
         px_letter letter;
         if (follow->walk.next > follow->until) {

@@ -5,6 +5,7 @@
 #include "local/local.h"
 
 #include "base/assert.h"
+#include "local/consumers.h"
 #include "local/cursor_file.h"
 #include "local/pipes.h"
 #include "local/socket.h"
@@ -61,21 +62,29 @@ static void on_socket_stopped(px_socket_events *events)
     count_stopped(PX_OWNER_OF(events, px_local, socket_events));
 }
 
-static px_err open_cursors(px_local *local, px_disk *disk, px_local_fault *fault)
+static px_err fail_cursors(px_err err, const char *name, px_local_fault *fault)
 {
-    const px_err err = px_cursor_file_open(disk, local->env.log, &local->cursors);
-    if (!err) return PX_OK;
-    (void)snprintf(fault->where, sizeof fault->where, "%s", PX_CURSOR_FILE_NAME);
+    (void)snprintf(fault->where, sizeof fault->where, "%s", name);
     (void)snprintf(fault->what, sizeof fault->what,
                    "cannot open the file of cursors: %s; see to the data folder", px_err_text(err));
     return err;
 }
 
-static px_err open_socket(px_local *local, const char *path, px_local_fault *fault)
+static px_err open_cursors(px_local *local, px_disk *disk, px_local_fault *fault)
+{
+    const px_err err = px_cursor_file_open(disk, local->env.log, PX_CURSOR_FILE_PIPES, &local->cursors);
+    return err ? fail_cursors(err, PX_CURSOR_FILE_PIPES, fault) : PX_OK;
+}
+
+static px_err open_socket(px_local *local, px_disk *disk, const char *path, px_local_fault *fault)
 {
     if (!path) return PX_OK;
-    const px_err err = px_socket_open(&local->env, path, &local->socket_events, &local->socket);
+    px_consumers *consumers;
+    px_err err = px_consumers_open(&local->env, disk, &consumers);
+    if (err) return fail_cursors(err, PX_CURSOR_FILE_CONSUMERS, fault);
+    err = px_socket_open(&local->env, consumers, path, &local->socket_events, &local->socket);
     if (!err) return PX_OK;
+    px_consumers_close(consumers);
     const char *mend = "see to the folder and its rights";
     if (err == PX_ERR_BUSY) mend = "another process listens there; stop it or name another path";
     if (err == PX_ERR_FOREIGN) mend = "something else than a socket is there; remove it or name another path";
@@ -108,7 +117,7 @@ px_err px_local_open(const px_local_config *config, px_app *app, px_streams *str
     if (err) goto fail_cursors;
     err = px_pipes_open(&made->env, config, made->cursors, &made->pipes_events, &made->pipes, fault);
     if (err) goto fail_pipes;
-    err = open_socket(made, config->socket, fault);
+    err = open_socket(made, disk, config->socket, fault);
     if (err) goto fail_socket;
     app->calls->watch(app, &made->watcher);
     px_env_start(&made->env, &made->check, CHECK_US);

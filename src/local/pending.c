@@ -1,9 +1,10 @@
 /* pending.c - requests of the socket that wait for their answer.
  *
  * Meaning    Sends of all clients go through one intake, which numbers them: they wait in one line in that
- *            order, and what is chosen answers its front. Barriers wait by themselves. Whoever gives up
- *            waiting, or leaves, leaves his place in the line behind.
- * Holds      Numbers rise along the line; pending_count counts the line and the barriers.
+ *            order, and what is chosen answers its front. Barriers wait by themselves, acknowledgements at
+ *            the consumers. Whoever gives up waiting, or leaves, leaves his place behind.
+ * Holds      Numbers rise along the line; pending_count counts the line, the barriers, and acknowledgements
+ *            that somebody waits for.
  * Source     spec.md §5. */
 // SPDX-License-Identifier: Apache-2.0
 #include "local/socket_priv.h"
@@ -17,6 +18,14 @@ static px_bytes tag_of(const px_pending *pending)
     return (px_bytes){pending->tag, pending->tag_bytes};
 }
 
+/* Counts one more without a tag, or one less (UINT32_MAX). */
+static void count_untagged(px_client *client, px_op op, uint32_t step)
+{
+    client->untagged_count += step;
+    if (op == PX_OP_SEND) client->untagged_sends += step;
+    if (op == PX_OP_ACK) client->untagged_acks += step;
+}
+
 /* Takes it from its client. */
 static void part(px_pending *pending)
 {
@@ -28,8 +37,8 @@ static void part(px_pending *pending)
         client->pending = pending->next;
     if (pending->next) pending->next->previous = pending->previous;
     client->pending_count--;
-    if (pending->tag_bytes == 0) client->untagged_count--;
-    if (pending->tag_bytes == 0 && pending->op == PX_OP_BARRIER) client->untagged_barriers--;
+    if (pending->tag_bytes == 0) count_untagged(client, pending->op, UINT32_MAX);
+    if (pending->is_untold) client->untold_count--;
     pending->client = NULL;
 }
 
@@ -68,6 +77,75 @@ static void on_barrier(px_barrier *barrier, uint64_t index)
     px_client_flush(client);
 }
 
+/* ---- several replies at once: one write for all of a client ---- */
+
+static void add_flushing(px_client **first, px_client *client)
+{
+    if (client->is_flushing) return;
+    client->is_flushing = true;
+    client->next_flushing = *first;
+    *first = client;
+}
+
+static void flush_all(px_client *first)
+{
+    while (first) {
+        px_client *client = first;
+        first = client->next_flushing;
+        client->is_flushing = false;
+        px_client_flush(client);
+    }
+}
+
+/* ---- acknowledgements ---- */
+
+static void tell_ack(px_pending *pending)
+{
+    px_client *client = pending->client;
+    if (pending->err)
+        px_reply_error(client, tag_of(pending), "unknown",
+                       "the disk failed: the cursor may have moved; see the node's log");
+    else
+        px_reply_ok(client, tag_of(pending));
+    part(pending);
+    client->server->pending_count--;
+    free(pending);
+}
+
+void px_pending_on_acked(px_socket *server, px_ack *acks, px_err err)
+{
+    px_client *flush_first = NULL;
+    while (acks) {
+        px_pending *pending = PX_OWNER_OF(acks, px_pending, ack);
+        px_client *client = pending->client;
+        acks = acks->next;
+        pending->err = err;
+        if (!client) {
+            free(pending);
+        } else if (client->follow.is_inside) {
+            /* Inside a message there is no place for a reply. */
+            pending->is_untold = true;
+            client->untold_count++;
+        } else {
+            tell_ack(pending);
+            add_flushing(&flush_first, client);
+        }
+    }
+    flush_all(flush_first);
+    px_socket_resume(server);
+}
+
+void px_pending_tell(px_client *client)
+{
+    for (px_pending *pending = client->pending, *next; pending && client->untold_count > 0; pending = next) {
+        next = pending->next;
+        if (pending->is_untold) tell_ack(pending);
+    }
+    px_socket_resume(client->server);
+}
+
+/* ---- all of them ---- */
+
 px_pending *px_pending_make(px_client *client, const px_request *request)
 {
     px_socket *server = client->server;
@@ -83,24 +161,29 @@ px_pending *px_pending_make(px_client *client, const px_request *request)
     if (made->next) made->next->previous = made;
     client->pending = made;
     client->pending_count++;
-    if (made->tag_bytes == 0) client->untagged_count++;
-    if (made->tag_bytes == 0 && made->op == PX_OP_BARRIER) client->untagged_barriers++;
+    if (made->tag_bytes == 0) count_untagged(client, made->op, 1);
     server->pending_count++;
-    if (request->has_timeout) px_timers_start(server->env->clock->timers, &made->timer, request->deadline_us);
+    if (request->has_timeout && made->op != PX_OP_ACK)
+        px_timers_start(server->env->clock->timers, &made->timer, request->deadline_us);
     if (made->op == PX_OP_SEND) {
         *server->sent_end = made;
         server->sent_end = &made->next_sent;
-    } else {
-        server->barrier_count++;
     }
+    if (made->op == PX_OP_BARRIER) server->barrier_count++;
     return made;
 }
 
 void px_pending_drop(px_pending *pending)
 {
     px_socket *server = pending->client->server;
+    const bool is_untold = pending->is_untold;
     part(pending);
     if (pending->op == PX_OP_SEND) return;
+    if (pending->op == PX_OP_ACK) {
+        server->pending_count--;
+        if (is_untold) free(pending);
+        return;
+    }
     server->env->app->calls->barrier_cancel(server->env->app, &pending->barrier);
     end_barrier(server, pending);
 }
@@ -114,7 +197,7 @@ static px_pending *shift(px_socket *server)
     return first;
 }
 
-/* Clients are written to once the line has moved: one write for all their replies. */
+/* Clients are written to once the line has moved. */
 void px_pending_on_chosen(px_socket *server, uint64_t upto, uint64_t index, uint32_t consecutive)
 {
     px_client *flush_first = NULL;
@@ -125,20 +208,11 @@ void px_pending_on_chosen(px_socket *server, uint64_t upto, uint64_t index, uint
         if (client) {
             px_reply_index(client, tag_of(pending), behind < consecutive ? index - behind : 0);
             part(pending);
-            if (!client->is_flushing) {
-                client->is_flushing = true;
-                client->next_flushing = flush_first;
-                flush_first = client;
-            }
+            add_flushing(&flush_first, client);
         }
         free(pending);
     }
-    while (flush_first) {
-        px_client *client = flush_first;
-        flush_first = client->next_flushing;
-        client->is_flushing = false;
-        px_client_flush(client);
-    }
+    flush_all(flush_first);
     px_socket_resume(server);
 }
 
@@ -146,9 +220,13 @@ void px_pending_give_up(px_client *client)
 {
     while (client->pending) {
         px_pending *pending = client->pending;
-        if (pending->op == PX_OP_SEND)
+        if (client->follow.is_inside)
+            client->is_closing = true; /* there is no place for a reply */
+        else if (pending->op == PX_OP_SEND)
             px_reply_error(client, tag_of(pending), "unknown",
                            "px stops; it may still be committed, by this node's next start at the latest");
+        else if (pending->op == PX_OP_ACK)
+            px_reply_error(client, tag_of(pending), "unknown", "px stops; the cursor may have moved");
         else
             px_reply_error(client, tag_of(pending), "shutting_down", "px stops; ask another node");
         px_pending_drop(pending);

@@ -50,6 +50,14 @@ static void put_bool(px_json_writer *writer, const char *name, bool value)
     px_json_write_bool(writer, value);
 }
 
+void px_reply_ok(px_client *client, px_bytes tag)
+{
+    px_json_writer writer;
+    if (client->is_deaf) return;
+    begin(client, &writer, REPLY_BYTES, true, tag);
+    end(client, &writer);
+}
+
 void px_reply_index(px_client *client, px_bytes tag, uint64_t index)
 {
     px_json_writer writer;

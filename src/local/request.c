@@ -15,6 +15,7 @@ enum {
     FIELD_FROM,
     FIELD_UNTIL,
     FIELD_CONSUMER,
+    FIELD_INDEX,
     FIELD_SESSION,
     FIELD_SEQ,
     FIELD_COUNT
@@ -29,16 +30,18 @@ static const char *const fields[FIELD_COUNT] = {
     [FIELD_FROM] = "from",
     [FIELD_UNTIL] = "until",
     [FIELD_CONSUMER] = "consumer",
+    [FIELD_INDEX] = "index",
     [FIELD_SESSION] = "session",
     [FIELD_SEQ] = "seq",
 };
 
 static px_op read_op(px_json *json)
 {
-    static const char *const ops[] = {"send", "follow", "barrier", "status"};
-    static const px_op values[] = {PX_OP_SEND, PX_OP_FOLLOW, PX_OP_BARRIER, PX_OP_STATUS};
-    const uint32_t place = px_json_name_find(px_json_read_string(json), ops, 4);
-    if (place < 4) return values[place];
+    static const char *const ops[] = {"send", "follow", "ack", "barrier", "status"};
+    static const px_op values[] = {PX_OP_SEND, PX_OP_FOLLOW, PX_OP_ACK, PX_OP_BARRIER, PX_OP_STATUS};
+    enum { COUNT = sizeof values / sizeof *values };
+    const uint32_t place = px_json_name_find(px_json_read_string(json), ops, COUNT);
+    if (place < COUNT) return values[place];
     px_json_fail(json, "no such op");
     return PX_OP_NONE;
 }
@@ -71,8 +74,14 @@ static void read_field(px_json *json, uint32_t field, px_request *request)
     case FIELD_TIMEOUT: request->timeout_ms = px_json_read_u64(json, UINT32_MAX); break;
     case FIELD_FROM: read_from(json, request); break;
     case FIELD_UNTIL: request->until = px_json_read_u64(json, UINT64_MAX - 1); break;
+    case FIELD_CONSUMER:
+        request->consumer = px_json_read_string(json);
+        if (!px_consumers_is_name(request->consumer))
+            px_json_fail(json, "a consumer's name has 1 to 80 bytes and no control character");
+        break;
+    case FIELD_INDEX: request->index = px_json_read_u64(json, UINT64_MAX - 1); break;
     /* Not offered yet. */
-    default: px_json_fail(json, "consumers and sessions are not offered by this version"); break;
+    default: px_json_fail(json, "sessions are not offered by this version"); break;
     }
 }
 
@@ -81,8 +90,10 @@ static const char *find_fault(const px_request *request, uint64_t seen)
     const bool has_data = seen & (1u << FIELD_DATA), has_b64 = seen & (1u << FIELD_B64);
     if (!(seen & (1u << FIELD_OP))) return "there is no op";
     if (request->op == PX_OP_SEND && has_data == has_b64) return "send takes data or b64, one of them";
-    if (request->op == PX_OP_FOLLOW && request->from == PX_FROM_NONE)
-        return "follow takes from: a number, \"start\" or \"end\"";
+    const bool has_consumer = seen & (1u << FIELD_CONSUMER), has_index = seen & (1u << FIELD_INDEX);
+    if (request->op == PX_OP_FOLLOW && request->from == PX_FROM_NONE && !has_consumer)
+        return "follow takes from: a number, \"start\" or \"end\"; or a consumer; or both";
+    if (request->op == PX_OP_ACK && !(has_consumer && has_index)) return "ack takes a consumer and an index";
     return NULL;
 }
 

@@ -94,6 +94,11 @@ static void on_chosen(px_intake_events *events, uint64_t upto, uint64_t index, u
     px_pending_on_chosen(PX_OWNER_OF(events, px_socket, intake_events), upto, index, consecutive);
 }
 
+static void on_acked(px_consumers_events *events, px_ack *acks, px_err err)
+{
+    px_pending_on_acked(PX_OWNER_OF(events, px_socket, consumers_events), acks, err);
+}
+
 /* ---- the listener ---- */
 
 /* Tells one client too many, and lets it go. */
@@ -204,7 +209,8 @@ void px_socket_stop(px_socket *server, uint64_t wait_us)
     px_socket_check_stopped(server);
 }
 
-px_err px_socket_open(const px_local_env *env, const char *path, px_socket_events *events, px_socket **made)
+px_err px_socket_open(const px_local_env *env, px_consumers *consumers, const char *path,
+                      px_socket_events *events, px_socket **made)
 {
     px_socket *server = calloc(1, sizeof *server);
     if (!server) return PX_ERR_NO_SPACE;
@@ -215,6 +221,8 @@ px_err px_socket_open(const px_local_env *env, const char *path, px_socket_event
     server->deadline.on_fire = on_deadline;
     server->stopped.on_fire = on_stopped;
     server->env = env;
+    server->consumers = consumers;
+    server->consumers_events.on_acked = on_acked;
     server->events = events;
     server->sent_end = &server->sent;
     px_err err =
@@ -224,6 +232,7 @@ px_err px_socket_open(const px_local_env *env, const char *path, px_socket_event
     server->intake = env->app->calls->intake_open(env->app, INTAKE_NAME, &server->intake_events);
     if (!server->intake) goto fail_intake;
     env->streams->want(env->streams, server->listener, PX_STREAM_READ);
+    px_consumers_hear(consumers, &server->consumers_events);
     *made = server;
     return PX_OK;
 fail_intake:
@@ -254,6 +263,7 @@ void px_socket_close(px_socket *server)
     px_env_stop(server->env, &server->resume);
     px_env_stop(server->env, &server->deadline);
     px_env_stop(server->env, &server->stopped);
+    px_consumers_close(server->consumers);
     server->env->app->calls->intake_close(server->env->app, server->intake);
     px_pending_deinit(server);
     free(server);

@@ -5,6 +5,7 @@
 #ifndef PX_LOCAL_SOCKET_H
 #define PX_LOCAL_SOCKET_H
 
+#include "local/consumers.h"
 #include "local/local_env.h"
 
 /* Clients at once; one more is told so and closed. */
@@ -16,9 +17,10 @@ struct px_socket_events {
     void (*on_stopped)(px_socket_events *events); /* after px_socket_stop, once, not from inside it */
 };
 
-/* Listens at the path. *made only on PX_OK. Errors  those of px_streams.listen. */
-PX_MUST_USE px_err px_socket_open(const px_local_env *env, const char *path, px_socket_events *events,
-                                  px_socket **made);
+/* Listens at the path. *made only on PX_OK; then the consumers are the socket's to close.
+ * Errors  those of px_streams.listen. */
+PX_MUST_USE px_err px_socket_open(const px_local_env *env, px_consumers *consumers, const char *path,
+                                  px_socket_events *events, px_socket **made);
 
 /* More messages are delivered. */
 void px_socket_on_delivered(px_socket *server);

@@ -18,6 +18,9 @@
 #define PX_CLIENT_IN_BYTES (16u << 10)
 /* Replies that a client has not taken; beyond it nothing more is read from it. */
 #define PX_CLIENT_OUT_BYTES (32u << 10)
+/* And to a client that follows the log, whose messages fill the first bound (and a piece more): so that its
+ * acknowledgements are read however many messages are still to come. */
+#define PX_CLIENT_FOLLOW_BYTES (96u << 10)
 /* Requests of one client, and of all, that wait for an answer. */
 #define PX_CLIENT_PENDING_MAX 4096u
 #define PX_SOCKET_PENDING_MAX 16384u
@@ -31,7 +34,7 @@
 typedef struct px_client px_client;
 typedef struct px_pending px_pending;
 
-typedef enum { PX_OP_NONE, PX_OP_SEND, PX_OP_FOLLOW, PX_OP_BARRIER, PX_OP_STATUS } px_op;
+typedef enum { PX_OP_NONE, PX_OP_SEND, PX_OP_FOLLOW, PX_OP_ACK, PX_OP_BARRIER, PX_OP_STATUS } px_op;
 
 typedef enum { PX_FROM_NONE, PX_FROM_NUMBER, PX_FROM_START, PX_FROM_END } px_from;
 
@@ -47,6 +50,8 @@ typedef struct {
     px_from from;
     uint64_t from_index;
     uint64_t until;    /* UINT64_MAX: no end */
+    px_bytes consumer; /* empty: none */
+    uint64_t index;
     const char *fault; /* NULL, or why it is a bad request; then only the tag is set */
 } px_request;
 
@@ -61,6 +66,12 @@ typedef struct {
     size_t offset;  /* bytes of the next message's payload that are written */
     bool is_inside; /* the next message is begun */
     bool is_text;   /* it is UTF-8 */
+    /* Its cursor lies beyond what this node has delivered: the barrier tells whether the log goes so far. */
+    bool is_checking;
+    px_barrier log_end;
+    uint64_t cursor;
+    size_t tag_bytes; /* of its request, for the refusal */
+    uint8_t tag[PX_TAG_BYTES_MAX];
 } px_follow;
 
 struct px_client {
@@ -88,8 +99,9 @@ struct px_client {
     px_follow follow;
     px_pending *pending;
     uint32_t pending_count;
-    uint32_t untagged_count; /* of them, those without a tag; and of these, barriers */
-    uint32_t untagged_barriers;
+    uint32_t untagged_count; /* of them, those without a tag; and of these, sends and acknowledgements */
+    uint32_t untagged_sends, untagged_acks;
+    uint32_t untold_count; /* acknowledgements that are done; a message under way stands before the reply */
 };
 
 /* A request that waits for its answer. */
@@ -99,7 +111,10 @@ struct px_pending {
     px_pending *next_sent;       /* of the sends, oldest first */
     px_timer timer;
     px_barrier barrier;
+    px_ack ack;
     px_op op;
+    bool is_untold;  /* an acknowledgement that is done */
+    px_err err;      /* then: how it went */
     uint64_t number; /* of the message in the intake */
     size_t tag_bytes;
     uint8_t tag[];
@@ -111,6 +126,8 @@ struct px_socket {
     px_timer resume; /* clients that stand in the line may go on */
     px_timer accept_retry, deadline, stopped;
     const px_local_env *env;
+    px_consumers *consumers;
+    px_consumers_events consumers_events;
     px_socket_events *events;
     px_stream *listener; /* NULL once it stops */
     px_intake *intake;
@@ -170,6 +187,10 @@ px_pending *px_pending_make(px_client *client, const px_request *request);
 void px_pending_drop(px_pending *pending);
 /* Messages up to number `upto` are chosen. */
 void px_pending_on_chosen(px_socket *server, uint64_t upto, uint64_t index, uint32_t consecutive);
+/* Cursors are durable, or not. */
+void px_pending_on_acked(px_socket *server, px_ack *acks, px_err err);
+/* Answers what is done and could not be told inside a message. */
+void px_pending_tell(px_client *client);
 /* Answers all of a client that still wait, for px stops. */
 void px_pending_give_up(px_client *client);
 /* Frees what is left. */
@@ -179,10 +200,16 @@ void px_pending_deinit(px_socket *server);
 
 /* Writes messages as far as there are some and the client takes them. */
 void px_follow_pump(px_client *client);
+/* It begins behind a consumer's cursor: where that is beyond what is delivered here, asks how far the log
+ * goes. */
+void px_follow_check(px_client *client, px_bytes tag, uint64_t cursor);
+/* Ends it behind the message under way; at once. */
+void px_follow_stop(px_client *client);
 void px_follow_end(px_client *client);
 
 /* ---- reply.c ---- */
 
+void px_reply_ok(px_client *client, px_bytes tag);
 void px_reply_index(px_client *client, px_bytes tag, uint64_t index);
 void px_reply_barrier(px_client *client, px_bytes tag, uint64_t index);
 void px_reply_error(px_client *client, px_bytes tag, const char *code, const char *message);

@@ -32,7 +32,7 @@ static int teardown(void **state)
 static px_cursor_file *open_file(world *w)
 {
     px_cursor_file *file = NULL;
-    assert_int_equal(px_cursor_file_open(&w->disk.disk, &w->log, &file), PX_OK);
+    assert_int_equal(px_cursor_file_open(&w->disk.disk, &w->log, PX_CURSOR_FILE_PIPES, &file), PX_OK);
     return file;
 }
 
@@ -74,18 +74,22 @@ static void a_torn_write_brings_back_the_cursor_before_it(void **state)
     px_cursor_file *file = open_file(w);
     px_cursor *cursor = px_cursor_make(file, PX_CURSOR_PIPE, "pipe", 1);
     px_cursor_put(cursor, 2);
-    uint8_t *before = malloc(w->disk.size_bytes), *after = malloc(w->disk.size_bytes);
+    uint8_t *before = malloc(world_file_of(w, PX_CURSOR_FILE_PIPES)->size_bytes),
+            *after = malloc(world_file_of(w, PX_CURSOR_FILE_PIPES)->size_bytes);
     assert_true(before && after);
-    memcpy(before, w->disk.bytes, w->disk.size_bytes);
+    memcpy(before, world_file_of(w, PX_CURSOR_FILE_PIPES)->bytes,
+           world_file_of(w, PX_CURSOR_FILE_PIPES)->size_bytes);
     px_cursor_put(cursor, 3);
     px_cursor_file_close(file);
-    memcpy(after, w->disk.bytes, w->disk.size_bytes);
+    memcpy(after, world_file_of(w, PX_CURSOR_FILE_PIPES)->bytes,
+           world_file_of(w, PX_CURSOR_FILE_PIPES)->size_bytes);
     size_t changed = 0;
     while (before[changed] == after[changed]) changed++;
     const size_t record = changed / RECORD_BYTES * RECORD_BYTES;
     for (size_t bytes = 0; bytes <= RECORD_BYTES; bytes++) {
-        memcpy(w->disk.bytes, before, w->disk.size_bytes);
-        memcpy(w->disk.bytes + record, after + record, bytes);
+        memcpy(world_file_of(w, PX_CURSOR_FILE_PIPES)->bytes, before,
+               world_file_of(w, PX_CURSOR_FILE_PIPES)->size_bytes);
+        memcpy(world_file_of(w, PX_CURSOR_FILE_PIPES)->bytes + record, after + record, bytes);
         const uint64_t index = index_of(w, "pipe");
         assert_true(index == 2 || index == 3);
     }
@@ -99,9 +103,10 @@ static void rot_in_both_copies_is_noticed(void **state)
     px_cursor_file *file = open_file(w);
     px_cursor_put(px_cursor_make(file, PX_CURSOR_PIPE, "pipe", 1), 2);
     px_cursor_file_close(file);
-    w->disk.bytes[17] ^= 1;
+    world_file_of(w, PX_CURSOR_FILE_PIPES)->bytes[17] ^= 1;
     assert_true(index_of(w, "pipe") != UINT64_MAX);
-    w->disk.bytes[w->disk.size_bytes / 2 + 17] ^= 1;
+    world_file_of(w, PX_CURSOR_FILE_PIPES)
+        ->bytes[world_file_of(w, PX_CURSOR_FILE_PIPES)->size_bytes / 2 + 17] ^= 1;
     file = open_file(w);
     assert_null(px_cursor_find(file, PX_CURSOR_PIPE, "pipe"));
     assert_true(px_cursor_file_is_damaged(file));

@@ -87,7 +87,7 @@ static void assert_nothing(world *w, int fd)
 static uint64_t cursor_on_disk(world *w)
 {
     px_cursor_file *file;
-    assert_int_equal(px_cursor_file_open(&w->disk.disk, &w->log, &file), PX_OK);
+    assert_int_equal(px_cursor_file_open(&w->disk.disk, &w->log, PX_CURSOR_FILE_PIPES, &file), PX_OK);
     const px_cursor *cursor = px_cursor_find(file, PX_CURSOR_PIPE, "1");
     const uint64_t index = cursor ? px_cursor_index(cursor) : UINT64_MAX;
     px_cursor_file_close(file);
@@ -453,7 +453,7 @@ static void a_cursor_beyond_the_log_waits_and_says_so(void **state)
 {
     world *w = *state;
     px_cursor_file *file;
-    assert_int_equal(px_cursor_file_open(&w->disk.disk, &w->log, &file), PX_OK);
+    assert_int_equal(px_cursor_file_open(&w->disk.disk, &w->log, PX_CURSOR_FILE_PIPES, &file), PX_OK);
     assert_non_null(px_cursor_make(file, PX_CURSOR_PIPE, "1", 3));
     px_cursor_file_close(file);
     world_open(w);
@@ -477,7 +477,7 @@ static void messages_that_the_log_no_longer_has_are_passed_over(void **state)
     w->app.first = 10;
     say_numbers(w, 10, 11);
     px_cursor_file *file;
-    assert_int_equal(px_cursor_file_open(&w->disk.disk, &w->log, &file), PX_OK);
+    assert_int_equal(px_cursor_file_open(&w->disk.disk, &w->log, PX_CURSOR_FILE_PIPES, &file), PX_OK);
     assert_non_null(px_cursor_make(file, PX_CURSOR_PIPE, "1", 3));
     px_cursor_file_close(file);
     world_open(w);

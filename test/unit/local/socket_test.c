@@ -8,7 +8,7 @@
 
 #include "local/socket.h"
 #include "os/stream.h"
-#include "world.h"
+#include "socket_client.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -35,53 +35,6 @@ static int teardown(void **state)
     world_deinit(*state);
     free(*state);
     return 0;
-}
-
-static int client(world *w)
-{
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof address.sun_path, "%.100s", w->socket);
-    assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-    return fd;
-}
-
-static void ask(world *w, int fd, const char *text)
-{
-    assert_true(world_write(w, fd, text, strlen(text)));
-}
-
-static void assert_reply(world *w, int fd, const char *expected)
-{
-    char line[8192];
-    assert_true(world_read_line(w, fd, line, sizeof line));
-    assert_string_equal(line, expected);
-}
-
-/* The reply begins like that: words for people are not tested. */
-static void assert_reply_begins(world *w, int fd, const char *expected)
-{
-    char line[8192];
-    assert_true(world_read_line(w, fd, line, sizeof line));
-    line[strlen(expected) < sizeof line ? strlen(expected) : 0] = 0;
-    assert_string_equal(line, expected);
-}
-
-static void assert_silent(world *w, int fd)
-{
-    char byte;
-    world_run_ms(w, 30);
-    assert_int_equal(read(fd, &byte, 1), -1);
-    assert_int_equal(errno, EAGAIN);
-}
-
-static void assert_closed(world *w, int fd)
-{
-    char byte;
-    assert_true(world_run_until_readable(w, fd));
-    assert_int_equal(read(fd, &byte, 1), 0);
-    close(fd);
 }
 
 static void a_send_is_answered_with_its_index_once_committed(void **state)

@@ -38,52 +38,105 @@ static void log_write(px_log *log, px_log_level level, const char *line)
     if (getenv("PX_TEST_LOG")) fprintf(stderr, "log: %s\n", line);
 }
 
-/* ---- disk: one file in memory ---- */
+/* ---- disk: files in memory ---- */
 
 static world_disk *disk_of(px_disk *disk)
 {
     return (world_disk *)disk;
 }
 
+static world_file *find_file(world_disk *disk, const char *name)
+{
+    for (unsigned i = 0; i < WORLD_FILES; i++)
+        if (strcmp(disk->files[i].name, name) == 0) return &disk->files[i];
+    return NULL;
+}
+
+world_file *world_file_of(world *w, const char *name)
+{
+    world_file *file = find_file(&w->disk, name);
+    px_assert(file != NULL);
+    return file;
+}
+
 static px_err disk_open(px_disk *disk, const char *name, px_disk_file **file)
 {
-    (void)name;
-    if (!disk_of(disk)->bytes) return PX_ERR_NOT_FOUND;
-    *file = (px_disk_file *)(void *)disk;
+    world_file *found = find_file(disk_of(disk), name);
+    if (!found) return PX_ERR_NOT_FOUND;
+    *file = (px_disk_file *)(void *)found;
     return PX_OK;
 }
 
 static px_err disk_create(px_disk *disk, const char *name, uint64_t size_bytes, px_disk_file **file)
 {
-    disk_of(disk)->bytes = calloc(1, size_bytes);
-    disk_of(disk)->size_bytes = size_bytes;
+    world_file *made = find_file(disk_of(disk), "");
+    px_assert(made != NULL);
+    snprintf(made->name, sizeof made->name, "%s", name);
+    made->bytes = calloc(1, size_bytes);
+    made->size_bytes = size_bytes;
     return disk_open(disk, name, file);
 }
 
+/* As kill -9 would: what is under way is lost. */
 static void disk_close(px_disk *disk, px_disk_file *file)
 {
-    (void)disk;
-    (void)file;
+    px_disk_write **at = &disk_of(disk)->writes;
+    while (*at) {
+        if ((*at)->file == file)
+            *at = (*at)->next;
+        else
+            at = &(*at)->next;
+    }
+    disk_of(disk)->writes_end = at;
 }
 
-static px_err disk_read(px_disk *disk, px_disk_file *file, uint64_t offset, uint8_t *space, size_t size_bytes,
+static px_err disk_read(px_disk *disk, px_disk_file *of, uint64_t offset, uint8_t *space, size_t size_bytes,
                         bool fresh, size_t *read_bytes)
 {
-    (void)file;
+    const world_file *file = (world_file *)(void *)of;
+    (void)disk;
     (void)fresh;
-    px_assert(offset + size_bytes <= disk_of(disk)->size_bytes);
-    memcpy(space, disk_of(disk)->bytes + offset, size_bytes);
+    px_assert(offset + size_bytes <= file->size_bytes);
+    memcpy(space, file->bytes + offset, size_bytes);
     *read_bytes = size_bytes;
     return PX_OK;
 }
 
-static px_err disk_write(px_disk *disk, px_disk_file *file, uint64_t offset, const uint8_t *data,
-                         size_t size_bytes)
+static px_err disk_write_hint(px_disk *disk, px_disk_file *of, uint64_t offset, const uint8_t *data,
+                              size_t size_bytes)
 {
-    (void)file;
-    px_assert(offset + size_bytes <= disk_of(disk)->size_bytes);
-    memcpy(disk_of(disk)->bytes + offset, data, size_bytes);
+    const world_file *file = (world_file *)(void *)of;
+    (void)disk;
+    px_assert(offset + size_bytes <= file->size_bytes);
+    memcpy(file->bytes + offset, data, size_bytes);
     return PX_OK;
+}
+
+static void disk_write(px_disk *base, px_disk_write *write)
+{
+    world_disk *disk = disk_of(base);
+    px_assert(write->offset % PX_DISK_BLOCK_BYTES == 0 && write->size_bytes % PX_DISK_BLOCK_BYTES == 0);
+    px_assert((uintptr_t)write->data % PX_DISK_BLOCK_BYTES == 0);
+    write->next = NULL;
+    *disk->writes_end = write;
+    disk->writes_end = &write->next;
+}
+
+/* Carries out the durable writes that are under way now. */
+static void disk_turn(world_disk *disk)
+{
+    px_disk_write *write = disk->is_held ? NULL : disk->writes;
+    if (!write) return;
+    disk->writes = NULL;
+    disk->writes_end = &disk->writes;
+    while (write) {
+        px_disk_write *next = write->next;
+        if (!disk->write_err)
+            (void)disk_write_hint(&disk->disk, write->file, write->offset, write->data, write->size_bytes);
+        disk->written++;
+        write->on_done(write, disk->write_err);
+        write = next;
+    }
 }
 
 /* ---- turns ---- */
@@ -91,6 +144,7 @@ static px_err disk_write(px_disk *disk, px_disk_file *file, uint64_t offset, con
 static void on_turn(void *context)
 {
     world *w = context;
+    disk_turn(&w->disk);
     fake_app_turn(&w->app);
     if (!w->is_reached || !w->is_reached(w->reached_context)) return;
     w->was_reached = true;
@@ -284,8 +338,10 @@ void world_init(world *w, px_local_format format)
                              .create = disk_create,
                              .close = disk_close,
                              .read = disk_read,
-                             .write_hint = disk_write,
-                             .write_now = disk_write};
+                             .write = disk_write,
+                             .write_hint = disk_write_hint,
+                             .write_now = disk_write_hint};
+    w->disk.writes_end = &w->disk.writes;
     fake_app_init(&w->app, w->clock, WORLD_MESSAGE_BYTES_MAX);
     w->pipe = (px_local_pipe){.name = "1", .in = w->in, .out = w->out, .format = format, .mode = 0660};
     w->config = (px_local_config){.pipe_count = 1,
@@ -348,7 +404,7 @@ void world_deinit(world *w)
     fake_app_deinit(&w->app);
     px_os_streams_close(w->streams);
     px_loop_close(w->loop);
-    free(w->disk.bytes);
+    for (unsigned i = 0; i < WORLD_FILES; i++) free(w->disk.files[i].bytes);
     unlink(w->in);
     unlink(w->out);
     unlink(w->socket);

@@ -14,10 +14,21 @@
 /* Longer than anything takes that works. */
 #define WORLD_DEADLINE_MS 20000u
 
+/* One of its files; bytes NULL: not made yet. */
+typedef struct {
+    char name[32];
+    uint8_t *bytes;
+    size_t size_bytes;
+} world_file;
+
+#define WORLD_FILES 2u
 typedef struct {
     px_disk disk;
-    uint8_t *bytes; /* of its one file; NULL: not made yet */
-    size_t size_bytes;
+    world_file files[WORLD_FILES];
+    px_disk_write *writes, **writes_end; /* durable ones under way; the turn carries them out */
+    px_err write_err;                    /* of those carried out from now on */
+    bool is_held;                        /* no durable write is carried out */
+    uint64_t written;                    /* durable writes carried out */
 } world_disk;
 
 typedef struct {
@@ -49,6 +60,9 @@ void world_open(world *w);
 void world_kill(world *w);
 /* A clean stop, to its end. */
 void world_stop(world *w);
+
+/* A file of the disk. */
+world_file *world_file_of(world *w, const char *name);
 
 /* Runs turns until the condition holds, which is asked behind each; false where the deadline comes first. */
 bool world_run_until(world *w, bool (*is_reached)(void *context), void *context);
