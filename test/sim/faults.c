@@ -229,6 +229,7 @@ void sim_faults_heal(sim_world *world)
     sim_trace(world, "faults  all is healed");
     world->faults->is_over = true;
     sim_faults_calm(world);
+    sim_net_break_slow(world->net);
     on_partition_over(world, NULL, world->faults->partition);
     for (uint32_t place = 0; place < world->options.node_count; place++) {
         sim_node_resume(world, place);

@@ -335,6 +335,17 @@ bool sim_net_break(sim_net *net, uint32_t from, uint32_t to)
     return true;
 }
 
+void sim_net_break_slow(sim_net *net)
+{
+    const uint64_t late_us = net->world->now_us + sim_net_idle_us(net);
+    for (uint32_t from = 0; from < net->world->options.node_count; from++) {
+        for (uint32_t to = 0; to < net->world->options.node_count; to++) {
+            const sim_connection *connection = net->diallers[from][to].connection;
+            if (connection && connection->last_us > late_us) (void)sim_net_break(net, from, to);
+        }
+    }
+}
+
 void sim_net_make_late(sim_net *net, uint32_t from, uint32_t to, uint64_t late_us)
 {
     net->diallers[from][to].late_us = late_us;

@@ -46,6 +46,9 @@ sim_path *sim_net_path(sim_net *net, uint32_t from, uint32_t to);
 void sim_net_cut(sim_net *net, uint32_t from, uint32_t to, bool is_cut);
 /* Ends the connection that `from` dialled, with what is queued and some of what is under way. */
 bool sim_net_break(sim_net *net, uint32_t from, uint32_t to);
+/* Breaks every connection on which a message is under way for longer than an idle time: it went off when
+ * the way was slow, and what follows would wait for it on a way that is fast again. */
+void sim_net_break_slow(sim_net *net);
 /* The next connection that `from` dials comes so much later at `to`, with its hello, and is given up before.
  * [R8] */
 void sim_net_make_late(sim_net *net, uint32_t from, uint32_t to, uint64_t late_us);
