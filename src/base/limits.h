@@ -48,6 +48,16 @@ _Static_assert(PX_WINDOW_RUNS_MAX >= 4 * PX_BATCH_RUNS_MAX, "several batches tra
 
 /* What one pipe or client may have handed over and not yet seen chosen: spec.md §4. */
 #define PX_INTAKE_BYTES (1u << 20)
+/* What all clients' sessions of a node may have handed over and not yet seen chosen, together; a single
+ * larger message goes alone. With 1,000 of them it is a batch's worth each. Their buffers are at most four
+ * times as large: spec.md §3, 256 MiB a node. */
+#define PX_SESSION_INTAKES_BYTES (24u << 20)
+_Static_assert(PX_SESSION_INTAKES_BYTES >= 8 * PX_INTAKE_BYTES, "a few clients do not feel the others");
+/* Pipes and clients' sessions of one node, those that were closed and are not all chosen counted. */
+#define PX_INTAKES_MAX 4096u
+/* Openings of one node on their way at once; the others wait. */
+#define PX_OPENINGS_MAX 64u
+_Static_assert(PX_OPENINGS_MAX < PX_WINDOW_SLOTS, "each is a slot, and messages need some as well");
 /* What one node may have forwarded and not yet seen chosen: bounds the leader's queue. */
 #define PX_FORWARD_BYTES (2u << 20)
 

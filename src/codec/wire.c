@@ -148,6 +148,7 @@ static const px_wire_field barrier_answer_fields[] = {
     FIELD("id", PX_VALUE_NUMBER, barrier_answer.id),
     FIELD("ok", PX_VALUE_FLAG, barrier_answer.ok),
     FIELD("index", PX_VALUE_NUMBER, barrier_answer.index),
+    FIELD("slot", PX_VALUE_NUMBER, barrier_answer.slot),
 };
 static const px_wire_field roster_fields[] = {
     FIELD("cluster", PX_VALUE_CLUSTER, roster.cluster_id),

@@ -105,6 +105,7 @@ typedef struct {
             uint64_t id;
             bool ok;
             uint64_t index;
+            uint64_t slot; /* chosen by then: openings of sessions have no index */
         } barrier_answer;
         struct {
             px_roster_state roster;

@@ -10,6 +10,7 @@
 #include "local/socket_priv.h"
 
 #include "base/assert.h"
+#include "local/publish.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +67,7 @@ static void write_out(px_client *client)
     px_streams *streams = client->server->env->streams;
     for (size_t done = 0; done < TURN_BYTES && !client->is_deaf;) {
         if (client->follow.is_on) px_follow_pump(client);
+        if (client->publish) px_publish_put(client);
         const size_t bytes = px_client_unwritten(client);
         size_t put = 0;
         if (bytes == 0) break;
@@ -169,6 +171,7 @@ static bool cut_line(px_client *client, px_bytes *line)
 static bool may_take(const px_client *client)
 {
     const px_socket *server = client->server;
+    if (client->publish) return !client->is_closing;
     const size_t unwritten_max = client->follow.is_on ? PX_CLIENT_FOLLOW_BYTES : PX_CLIENT_OUT_BYTES;
     return !client->has_held && !client->is_closing && px_client_unwritten(client) < unwritten_max &&
            client->pending_count < PX_CLIENT_PENDING_MAX && server->pending_count < PX_SOCKET_PENDING_MAX;
@@ -233,8 +236,8 @@ static void take_lines(px_client *client)
         if (!px_op_run(client, &request)) hold(client, &request);
     }
     for (;;) {
-        client->is_stalled = !may_take(client);
-        if (client->is_stalled) break;
+        client->is_stalled = !may_take(client) || (client->publish && !px_publish_take(client));
+        if (client->is_stalled || client->publish) break;
         if (client->is_skipping && !skip_line(client)) break;
         if (!cut_line(client, &line)) break;
         if (line.size_bytes > line_bytes_max(client))
@@ -244,7 +247,8 @@ static void take_lines(px_client *client)
             take_line(client, line);
     }
     /* What all clients together wait for is told to those in the line. */
-    if (client->is_stalled && !client->is_waiting && client->server->pending_count >= PX_SOCKET_PENDING_MAX)
+    if (client->is_stalled && !client->publish && !client->is_waiting &&
+        client->server->pending_count >= PX_SOCKET_PENDING_MAX)
         px_socket_wait(client->server, client);
 }
 
@@ -274,6 +278,7 @@ static bool read_once(px_client *client, size_t *budget)
 static bool is_done(const px_client *client)
 {
     if (client->is_closing && px_client_unwritten(client) == 0) return true;
+    if (client->publish && !client->is_deaf) return false;
     if (!client->is_ended || client->in_end > client->in_start || client->has_held) return false;
     if (client->is_deaf) return true;
     return client->pending_count == 0 && px_client_unwritten(client) == 0 && !client->follow.is_on;
@@ -287,8 +292,8 @@ static void arrange(px_client *client)
         px_client_free(client);
         return;
     }
-    const bool may_go_on =
-        client->has_held ? px_op_is_next(client, &client->held) : client->is_stalled && may_take(client);
+    const bool may_go_on = client->has_held ? px_op_is_next(client, &client->held)
+                                            : client->is_stalled && !client->publish && may_take(client);
     if (may_go_on && !client->is_waiting) {
         px_socket_wait(server, client);
         px_socket_resume(server);
@@ -329,6 +334,7 @@ static void on_ready(px_stream_events *events, uint32_t ready)
 void px_client_stop(px_client *client)
 {
     px_follow_stop(client);
+    px_publish_stop(client);
     if (client->has_held && !client->follow.is_inside)
         refuse_held(client, "shutting_down", "px stops; it is not in the log and will not be");
     px_client_pump(client);
@@ -351,6 +357,7 @@ void px_client_free(px_client *client)
     px_env_stop(server->env, &client->held_timer);
     px_socket_leave(server, client);
     px_follow_end(client);
+    px_publish_free(client);
     while (client->pending) px_pending_drop(client->pending);
     if (client->previous)
         client->previous->next = client->next;

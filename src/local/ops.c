@@ -5,6 +5,7 @@
 #include "local/socket_priv.h"
 
 #include "base/assert.h"
+#include "local/publish.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -128,6 +129,7 @@ static bool must_wait_for_follow(const px_client *client, const px_request *requ
 
 bool px_op_is_next(const px_client *client, const px_request *request)
 {
+    if (request->op == PX_OP_PUBLISH && client->pending_count > 0) return false;
     return !must_wait_for_follow(client, request) && !must_keep_order(client, request);
 }
 
@@ -146,6 +148,7 @@ bool px_op_run(px_client *client, const px_request *request)
     }
     switch (request->op) {
     case PX_OP_SEND: return run_send(client, request);
+    case PX_OP_PUBLISH: return px_publish_run(client, request);
     case PX_OP_FOLLOW: return run_follow(client, request);
     case PX_OP_ACK: return run_ack(client, request);
     case PX_OP_BARRIER: return run_barrier(client, request);

@@ -77,6 +77,31 @@ void px_reply_barrier(px_client *client, px_bytes tag, uint64_t index)
     end(client, &writer);
 }
 
+void px_reply_opened(px_client *client, px_bytes tag, px_bytes session, uint64_t next)
+{
+    px_json_writer writer;
+    if (client->is_deaf) return;
+    begin(client, &writer, REPLY_BYTES + PX_JSON_STRING_BYTES_MAX(session.size_bytes), true, tag);
+    px_json_write_key(&writer, "session");
+    if (session.size_bytes)
+        px_json_write_string(&writer, session);
+    else
+        px_json_write_null(&writer);
+    put_u64(&writer, "next", next);
+    end(client, &writer);
+}
+
+void px_reply_acked(px_client *client, uint64_t sequence, uint64_t index)
+{
+    px_json_writer writer;
+    if (client->is_deaf) return;
+    px_json_writer_init(&writer, px_client_reserve(client, REPLY_BYTES), REPLY_BYTES);
+    px_json_write_object_open(&writer);
+    put_u64(&writer, "acked", sequence);
+    if (index > 0) put_u64(&writer, "index", index);
+    end(client, &writer);
+}
+
 void px_reply_error(px_client *client, px_bytes tag, const char *code, const char *message)
 {
     px_json_writer writer;

@@ -18,6 +18,7 @@ enum {
     FIELD_INDEX,
     FIELD_SESSION,
     FIELD_SEQ,
+    FIELD_FORMAT,
     FIELD_COUNT
 };
 
@@ -33,12 +34,14 @@ static const char *const fields[FIELD_COUNT] = {
     [FIELD_INDEX] = "index",
     [FIELD_SESSION] = "session",
     [FIELD_SEQ] = "seq",
+    [FIELD_FORMAT] = "format",
 };
 
 static px_op read_op(px_json *json)
 {
-    static const char *const ops[] = {"send", "follow", "ack", "barrier", "status"};
-    static const px_op values[] = {PX_OP_SEND, PX_OP_FOLLOW, PX_OP_ACK, PX_OP_BARRIER, PX_OP_STATUS};
+    static const char *const ops[] = {"send", "publish", "follow", "ack", "barrier", "status"};
+    static const px_op values[] = {PX_OP_SEND, PX_OP_PUBLISH, PX_OP_FOLLOW,
+                                   PX_OP_ACK,  PX_OP_BARRIER, PX_OP_STATUS};
     enum { COUNT = sizeof values / sizeof *values };
     const uint32_t place = px_json_name_find(px_json_read_string(json), ops, COUNT);
     if (place < COUNT) return values[place];
@@ -59,6 +62,23 @@ static void read_from(px_json *json, px_request *request)
     request->from = place == 0 ? PX_FROM_START : PX_FROM_END;
 }
 
+static void read_session(px_json *json, px_request *request)
+{
+    request->session = px_json_read_string(json);
+    request->has_session = true;
+    if (request->session.size_bytes == 0 || request->session.size_bytes > PX_SESSION_NAME_BYTES_MAX)
+        px_json_fail(json, "a session's name has 1 to 320 bytes");
+}
+_Static_assert(PX_SESSION_NAME_BYTES_MAX == 320, "as the words say");
+
+static void read_format(px_json *json, px_request *request)
+{
+    static const char *const words[] = {"line", "length"};
+    const uint32_t place = px_json_name_find(px_json_read_string(json), words, 2);
+    if (place == 2) px_json_fail(json, "format is \"line\" or \"length\"");
+    request->is_length_framed = place == 1;
+}
+
 static void read_field(px_json *json, uint32_t field, px_request *request)
 {
     switch (field) {
@@ -73,6 +93,9 @@ static void read_field(px_json *json, uint32_t field, px_request *request)
     case FIELD_B64: request->payload = px_json_read_base64(json); break;
     case FIELD_TIMEOUT: request->timeout_ms = px_json_read_u64(json, UINT32_MAX); break;
     case FIELD_FROM: read_from(json, request); break;
+    case FIELD_SESSION: read_session(json, request); break;
+    case FIELD_SEQ: request->sequence = px_json_read_u64(json, UINT64_MAX - 1); break;
+    case FIELD_FORMAT: read_format(json, request); break;
     case FIELD_UNTIL: request->until = px_json_read_u64(json, UINT64_MAX - 1); break;
     case FIELD_CONSUMER:
         request->consumer = px_json_read_string(json);
@@ -80,8 +103,7 @@ static void read_field(px_json *json, uint32_t field, px_request *request)
             px_json_fail(json, "a consumer's name has 1 to 80 bytes and no control character");
         break;
     case FIELD_INDEX: request->index = px_json_read_u64(json, UINT64_MAX - 1); break;
-    /* Not offered yet. */
-    default: px_json_fail(json, "sessions are not offered by this version"); break;
+    default: break;
     }
 }
 
@@ -91,6 +113,8 @@ static const char *find_fault(const px_request *request, uint64_t seen)
     if (!(seen & (1u << FIELD_OP))) return "there is no op";
     if (request->op == PX_OP_SEND && has_data == has_b64) return "send takes data or b64, one of them";
     const bool has_consumer = seen & (1u << FIELD_CONSUMER), has_index = seen & (1u << FIELD_INDEX);
+    if (request->op == PX_OP_SEND && (seen & (1u << FIELD_SEQ | 1u << FIELD_SESSION)))
+        return "send under a session is not offered by this version; publish is";
     if (request->op == PX_OP_FOLLOW && request->from == PX_FROM_NONE && !has_consumer)
         return "follow takes from: a number, \"start\" or \"end\"; or a consumer; or both";
     if (request->op == PX_OP_ACK && !(has_consumer && has_index)) return "ack takes a consumer and an index";

@@ -7,6 +7,7 @@
 #include "local/socket.h"
 
 #include "base/assert.h"
+#include "local/publish.h"
 #include "local/socket_priv.h"
 #include <stdlib.h>
 #include <string.h>
@@ -180,7 +181,8 @@ void px_socket_check_stopped(px_socket *server)
 {
     if (!server->deadline.is_started) return;
     for (const px_client *client = server->clients; client; client = client->next)
-        if (client->pending_count > 0 || px_client_unwritten(client) > 0) return;
+        if (client->pending_count > 0 || px_client_unwritten(client) > 0 || px_publish_is_owed(client))
+            return;
     px_env_stop(server->env, &server->deadline);
     px_env_start(server->env, &server->stopped, 0);
 }
@@ -191,6 +193,7 @@ static void on_deadline(px_timer *timer)
     for (px_client *client = server->clients, *next; client; client = next) {
         next = client->next;
         px_pending_give_up(client);
+        px_publish_give_up(client);
         px_client_flush(client);
     }
     px_env_start(server->env, &server->stopped, 0);
@@ -265,6 +268,7 @@ void px_socket_close(px_socket *server)
     px_env_stop(server->env, &server->stopped);
     px_consumers_close(server->consumers);
     server->env->app->calls->intake_close(server->env->app, server->intake);
+    px_publish_line_free(server);
     px_pending_deinit(server);
     free(server);
 }

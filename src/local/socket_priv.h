@@ -2,7 +2,7 @@
  *
  * Meaning    socket.c owns the listener, the clients and the intake of their sends; client.c moves a client's
  *            bytes and lines; request.c reads a request; ops.c carries it out; pending.c keeps those that
- *            wait; follow.c writes messages; reply.c writes the rest.
+ *            wait; follow.c writes messages; publish.c takes them raw; reply.c writes the rest.
  * Holds      What a client can make px keep is bounded: requests that wait (PENDING_MAX), bytes of replies it
  *            does not take (past PX_CLIENT_OUT_BYTES nothing more of it is read), long lines
  *            (PX_CLIENTS_GROWN_BYTES for all). */
@@ -33,8 +33,18 @@
 
 typedef struct px_client px_client;
 typedef struct px_pending px_pending;
+typedef struct px_publish px_publish;           /* publish.c */
+typedef struct px_publish_line px_publish_line; /* publish.c */
 
-typedef enum { PX_OP_NONE, PX_OP_SEND, PX_OP_FOLLOW, PX_OP_ACK, PX_OP_BARRIER, PX_OP_STATUS } px_op;
+typedef enum {
+    PX_OP_NONE,
+    PX_OP_SEND,
+    PX_OP_PUBLISH,
+    PX_OP_FOLLOW,
+    PX_OP_ACK,
+    PX_OP_BARRIER,
+    PX_OP_STATUS
+} px_op;
 
 typedef enum { PX_FROM_NONE, PX_FROM_NUMBER, PX_FROM_START, PX_FROM_END } px_from;
 
@@ -52,7 +62,11 @@ typedef struct {
     uint64_t until;    /* UINT64_MAX: no end */
     px_bytes consumer; /* empty: none */
     uint64_t index;
-    const char *fault; /* NULL, or why it is a bad request; then only the tag is set */
+    bool has_session;
+    px_bytes session;
+    uint64_t sequence;
+    bool is_length_framed; /* format length */
+    const char *fault;     /* NULL, or why it is a bad request; then only the tag is set */
 } px_request;
 
 /* Reads one line, which is used up. */
@@ -97,6 +111,7 @@ struct px_client {
     bool is_deaf;         /* it takes no more replies */
     bool is_closing;      /* to be closed when its replies are written */
     px_follow follow;
+    px_publish *publish; /* NULL: takes requests */
     px_pending *pending;
     uint32_t pending_count;
     uint32_t untagged_count; /* of them, those without a tag; and of these, sends and acknowledgements */
@@ -131,6 +146,7 @@ struct px_socket {
     px_socket_events *events;
     px_stream *listener; /* NULL once it stops */
     px_intake *intake;
+    px_publish_line *publish_line; /* of those that publish without a session; NULL: none has yet */
     px_client *clients;
     uint32_t client_count;
     px_client *waiting, *waiting_last;
@@ -210,6 +226,10 @@ void px_follow_end(px_client *client);
 /* ---- reply.c ---- */
 
 void px_reply_ok(px_client *client, px_bytes tag);
+/* To a publish: the session's name (empty: null) and its next number; and up to where it is committed, with
+ * the index of that message (0: not known). */
+void px_reply_opened(px_client *client, px_bytes tag, px_bytes session, uint64_t next);
+void px_reply_acked(px_client *client, uint64_t sequence, uint64_t index);
 void px_reply_index(px_client *client, px_bytes tag, uint64_t index);
 void px_reply_barrier(px_client *client, px_bytes tag, uint64_t index);
 void px_reply_error(px_client *client, px_bytes tag, const char *code, const char *message);

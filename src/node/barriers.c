@@ -57,12 +57,13 @@ static void start_flying(px_node *node)
     }
 }
 
-static void land(px_node *node, uint64_t index)
+static void land(px_node *node, uint64_t index, uint64_t slot)
 {
     node->barrier_flying_id = 0;
     while (node->barriers_flying) {
         px_barrier *barrier = node->barriers_flying;
         unlink_barrier(&node->barriers_flying, barrier);
+        barrier->slot = slot;
         barrier->on_done(barrier, index);
     }
 }
@@ -118,10 +119,19 @@ void px_barriers_turn(px_node *node)
 
 /* ---- answers ---- */
 
+/* What is chosen here, and so at the leader whose answer is at hand, is chosen: openings have no index. */
+static uint64_t chosen_now(const px_node *node)
+{
+    px_core_view view;
+    px_core_look(node->core, &view);
+    return view.state.chosen;
+}
+
 static void answer_remote(px_node *node, px_remote_barrier *remote, bool ok, uint64_t index)
 {
     const px_wire wire = {.kind = PX_WIRE_BARRIER_ANSWER,
-                          .barrier_answer = {remote->origin, RELAYS_MAX, remote->id, ok, index}};
+                          .barrier_answer = {remote->origin, RELAYS_MAX, remote->id, ok, index,
+                                             chosen_now(node)}};
     (void)px_shell_send(node, 1u << remote->via, PX_LANE_CONTROL, &wire);
     *remote = (px_remote_barrier){0};
 }
@@ -135,7 +145,7 @@ void px_barriers_on_answer(px_node *node, uint64_t request, bool ok, uint64_t in
     }
     if (request != node->barrier_flying_id) return;
     if (ok)
-        land(node, index);
+        land(node, index, chosen_now(node));
     else
         give_up(node);
 }
@@ -176,7 +186,7 @@ static void take_answer(px_node *node, const px_wire *wire)
     if (wire->barrier_answer.origin == node->self) {
         if (wire->barrier_answer.id != node->barrier_flying_id) return;
         if (wire->barrier_answer.ok)
-            land(node, wire->barrier_answer.index);
+            land(node, wire->barrier_answer.index, wire->barrier_answer.slot);
         else
             give_up(node);
         return;

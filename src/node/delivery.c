@@ -23,7 +23,7 @@ static void tell_intakes(px_node *node, const px_entry *entry)
         px_opening opening;
         const px_err err = px_opening_open(entry->body, &opening);
         px_assert(err == PX_OK);
-        px_intakes_on_opened(node, entry->slot, &opening);
+        px_openings_on_chosen(node, entry->slot, &opening);
     }
     if (entry->kind != PX_ENTRY_BATCH) return;
     px_batch batch;
@@ -33,13 +33,14 @@ static void tell_intakes(px_node *node, const px_entry *entry)
     for (uint32_t i = 0; i < batch.run_count; i++) {
         const px_run run = px_batch_run(&batch, i);
         index += run.count;
-        if (run.origin == node->self) px_intakes_on_chosen(node, &run, index - 1);
+        px_intakes_on_chosen(node, &run, index - 1);
     }
 }
 
 void px_delivery_on_chosen(px_node *node, uint64_t upto)
 {
     if (upto <= node->chosen_slot) return;
+    bool has_openings = false;
     node->chosen_slot = upto;
     while (node->applied_slot < upto) {
         const px_tail_slot *slot = px_tail_find(&node->tail, node->applied_slot + 1);
@@ -49,8 +50,10 @@ void px_delivery_on_chosen(px_node *node, uint64_t upto)
         const px_entry entry = slot->entry;
         node->applied_slot++;
         tell_intakes(node, &entry);
+        has_openings = has_openings || entry.kind == PX_ENTRY_OPEN;
         px_buffer_release(owner);
     }
+    if (has_openings) px_openings_find_expired(node);
 }
 
 /* ---- delivered ---- */

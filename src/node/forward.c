@@ -36,25 +36,22 @@ static void rewind_on_change(px_node *node)
 static void rewind_if_stuck(px_node *node)
 {
     const uint64_t now_us = px_node_now_us(node);
-    for (px_intake *intake = node->intakes; intake; intake = intake->next) {
-        if (intake->sent == intake->chosen || now_us - intake->moved_us <= px_node_election_us(node))
-            continue;
-        px_intakes_rewind(node);
-        return;
-    }
+    for (px_intake *intake = node->intakes; intake; intake = intake->next)
+        if (intake->sent != intake->chosen && now_us - intake->moved_us > px_node_election_us(node))
+            px_intake_rewind(intake);
 }
 
-static void forward_opening(px_node *node)
+static void forward_openings(px_node *node)
 {
     uint8_t space[PX_OPENING_BYTES_MAX];
-    const size_t size_bytes = px_proposals_opening(node, space);
-    if (size_bytes == 0) return;
-    px_wire wire = {.kind = PX_WIRE_FORWARD_OPEN};
-    wire.forward_open.ballot = node->view.leader;
-    wire.forward_open.origin = node->self;
-    wire.forward_open.relay = RELAYS_MAX;
-    wire.forward_open.body = (px_bytes){space, size_bytes};
-    (void)px_shell_send(node, 1u << node->view.relay, PX_LANE_LOG, &wire);
+    for (size_t size_bytes; (size_bytes = px_openings_next(node, space)) > 0;) {
+        px_wire wire = {.kind = PX_WIRE_FORWARD_OPEN};
+        wire.forward_open.ballot = node->view.leader;
+        wire.forward_open.origin = node->self;
+        wire.forward_open.relay = RELAYS_MAX;
+        wire.forward_open.body = (px_bytes){space, size_bytes};
+        (void)px_shell_send(node, 1u << node->view.relay, PX_LANE_LOG, &wire);
+    }
 }
 
 /* Bytes forwarded and not yet chosen: what the leader may have to keep for this node. */
@@ -88,7 +85,7 @@ void px_forward_turn(px_node *node)
     if (node->view.role == PX_ROLE_LEADER) return;
     if (px_ballot_is_none(node->view.leader) || !can_reach(node, node->view.relay)) return;
     rewind_if_stuck(node);
-    forward_opening(node);
+    forward_openings(node);
     forward_messages(node);
 }
 

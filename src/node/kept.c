@@ -39,12 +39,12 @@ static uint64_t get_number(const uint8_t *from, unsigned size_bytes)
  * stops, and send again. */
 static bool is_pipe(const px_node *node, const px_intake *intake)
 {
-    return (uint8_t)intake->name[strlen(node->config.id) + 1] >= ' ';
+    return intake->kind == PX_SESSION_MEMBER && (uint8_t)intake->name[strlen(node->config.id) + 1] >= ' ';
 }
 
 static bool is_to_be_kept(const px_node *node, const px_intake *intake, bool all)
 {
-    if (intake->chosen == intake->pushed) return false;
+    if (intake->chosen >= intake->pushed) return false;
     return intake->is_kept || (all && is_pipe(node, intake));
 }
 

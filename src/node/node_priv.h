@@ -45,16 +45,26 @@ typedef struct {
     uint64_t complained_us; /* last time a disagreement was logged */
 } px_member;
 
+typedef struct px_join px_join;
+
 /* A session of this node, and its messages that are not yet chosen. */
 struct px_intake {
     px_intake *next;
     px_intake_events *events; /* NULL once closed by its application */
     char name[PX_SESSION_NAME_BYTES_MAX];
     size_t name_bytes;
+    px_session_kind kind;
+    px_session_mode mode;    /* of a client's */
     uint64_t opener_counter; /* of its opening under way; 0: none */
+    uint64_t opening_sent_us;
+    px_intake *opening_next; /* in the list of those that are to be opened, or are being opened */
     uint64_t holder;         /* 0 until its opening is chosen */
+    px_intake *holder_next;  /* in its bucket of intakes_by_holder */
+    px_join *join;           /* under way, of one that joins */
+    bool is_ended;           /* fenced or expired */
+    bool owes_duplicate;     /* was handed over behind the session's chosen end, and is not told so yet */
     uint64_t pushed;         /* number of the last message handed over */
-    uint64_t chosen;         /* and of the last chosen */
+    uint64_t chosen;         /* and of the last chosen; of a client's session, by whomever: may be more */
     uint64_t sent;           /* and of the last proposed or forwarded under the present leader */
     uint64_t moved_us;       /* when `chosen` last rose, or something was first sent behind it */
     bool was_full;           /* on_room is owed */
@@ -65,6 +75,13 @@ struct px_intake {
     uint8_t *bytes;
     size_t bytes_capacity, bytes_start, bytes_used;
     size_t bytes_sent; /* of bytes_used, those of messages chosen + 1 to sent */
+};
+
+/* A client's session that is asked for as it stands in the log. */
+struct px_join {
+    px_barrier barrier;
+    bool is_answered;
+    uint64_t slot; /* what must be chosen here before the session is looked up */
 };
 
 /* A forward from another node, waiting at the leader for its place in a batch. */
@@ -85,6 +102,8 @@ typedef struct {
     uint32_t origin, via;
 } px_remote_barrier;
 #define PX_REMOTE_BARRIERS 64u
+
+#define PX_HOLDER_BUCKETS 1024u
 
 typedef struct {
     uint64_t slots_proposed, messages_proposed, wakeups, json_sent, json_received;
@@ -133,9 +152,14 @@ struct px_node {
 
     /* intakes.c, forward.c, proposals.c */
     px_intake *intakes;
+    px_intake *intakes_by_holder[PX_HOLDER_BUCKETS];
+    uint32_t intake_count, kept_count, session_count, join_count;
+    size_t session_bytes; /* that clients' sessions use */
+    px_intake *overdrawn; /* the one that may use more than all of them together */
+    bool is_sweeping_due; /* an intake is done with, or owes a word */
     uint64_t opener_counter;
-    px_intake *opening; /* the one whose opening is under way */
-    uint64_t opening_sent_us;
+    px_intake *unopened, *opening; /* to be opened; being opened, in the order of their counters */
+    uint32_t opening_count;
     bool is_kept_stale; /* the file of what was kept does not say yet what became of it */
     px_forwarded *forwarded, **forwarded_end;
     size_t forwarded_bytes;
@@ -203,12 +227,16 @@ size_t px_roster_cluster_hex(const px_node *node, char hex[33]);
 /* ---- intakes.c ---- */
 extern const px_app_calls px_node_app_calls;
 px_intake *px_intake_open(px_app *app, const char *name, px_intake_events *events);
+px_intake *px_session_open(px_app *app, px_bytes name, px_session_mode mode, px_intake_events *events);
 void px_intake_close(px_app *app, px_intake *intake);
 size_t px_intake_room(px_app *app, px_intake *intake);
 uint64_t px_intake_push(px_app *app, px_intake *intake, px_bytes message);
-void px_intakes_on_opened(px_node *node, uint64_t slot, const px_opening *opening);
+/* Its session is open under this holder, its next message having number `next`. */
+void px_intake_set_holder(px_node *node, px_intake *intake, uint64_t holder, uint64_t next);
+/* Nothing more of it will be chosen: forgets what is left, and tells its application. */
+void px_intake_end_with(px_node *node, px_intake *intake, px_intake_end end);
 void px_intakes_on_chosen(px_node *node, const px_run *run, uint64_t index_last);
-void px_intakes_tell_room(px_node *node);
+void px_intakes_turn(px_node *node); /* tells those that were full of room; frees those that are done with */
 void px_intakes_rewind(px_node *node); /* everything not chosen is to be sent again */
 void px_intakes_deinit(px_node *node);
 /* An intake of what the last clean stop kept of a session, its first message having number `first`; with no
@@ -225,6 +253,23 @@ size_t px_intake_next_bytes(const px_intake *intake);   /* payload bytes of the 
 void px_intake_skip(px_intake *intake, uint32_t count); /* counts messages as sent */
 void px_intake_rewind(px_intake *intake);               /* counts nothing as sent but what is chosen */
 
+/* ---- openings.c ---- */
+void px_openings_add(px_node *node, px_intake *intake);
+void px_openings_remove(px_node *node, px_intake *intake);
+/* Every opening under way is to be sent again. */
+void px_openings_rewind(px_node *node);
+/* The next opening that is due now, encoded; 0: none. space: PX_OPENING_BYTES_MAX. */
+size_t px_openings_next(px_node *node, uint8_t *space);
+/* An opening is chosen. */
+void px_openings_on_chosen(px_node *node, uint64_t slot, const px_opening *opening);
+/* Openings were chosen: which sessions of this node did the log forget? */
+void px_openings_find_expired(px_node *node);
+
+/* ---- joins.c ---- */
+void px_join_start(px_node *node, px_intake *intake);
+void px_join_cancel(px_node *node, px_intake *intake);
+void px_joins_turn(px_node *node);
+
 /* ---- proposals.c ---- */
 px_assembly *px_proposals_assembly(void); /* heap memory; freed with free */
 void px_proposals_make(
@@ -233,8 +278,6 @@ void px_proposals_clear(px_node *node); /* forgets the forwards of others: they 
 void px_proposals_take_forward(px_node *node, bool is_opening, px_bytes body);
 px_buffer *px_proposals_gather(
     px_node *node); /* a batch of what the intakes have unsent, counted as sent; NULL: nothing */
-size_t px_proposals_opening(px_node *node,
-                            uint8_t *space); /* the opening that is due now, encoded; 0: none */
 
 /* ---- forward.c ---- */
 void px_forward_turn(px_node *node);

@@ -98,7 +98,7 @@ static bool catch_up_with_log(px_node *node, px_intake *intake)
 
 static void add_intake(px_node *node, px_assembly *assembly, px_intake *intake, bool is_leader)
 {
-    if (intake->holder == 0 || intake->sent == intake->pushed || assembly->part_count >= assembly->runs_max)
+    if (intake->holder == 0 || intake->sent >= intake->pushed || assembly->part_count >= assembly->runs_max)
         return;
     if (intake->is_kept && node->is_kept_stale) return; /* not before it is on disk so [R12] */
     if (is_leader && !catch_up_with_log(node, intake)) return;
@@ -284,28 +284,6 @@ static void propose(px_node *node, px_entry_kind kind, px_buffer *body, uint32_t
     node->counters.messages_proposed += messages;
 }
 
-size_t px_proposals_opening(px_node *node, uint8_t *space)
-{
-    if (!node->opening) {
-        for (px_intake *intake = node->intakes; intake && !node->opening; intake = intake->next)
-            if (intake->holder == 0 && !px_kept_is_before(node, intake)) node->opening = intake;
-        if (!node->opening) return 0;
-        node->opening_sent_us = 0;
-    }
-    const uint64_t now_us = px_node_now_us(node);
-    if (node->opening_sent_us && now_us - node->opening_sent_us < px_node_election_us(node)) return 0;
-    node->opening_sent_us = now_us ? now_us : 1;
-    px_intake *intake = node->opening;
-    if (intake->opener_counter == 0) intake->opener_counter = ++node->opener_counter;
-    const px_opening opening = {
-        .opener = {node->state.storage_id, node->state.start_count, intake->opener_counter},
-        .origin = node->self,
-        .kind = PX_SESSION_MEMBER,
-        .name = {(const uint8_t *)intake->name, intake->name_bytes},
-    };
-    return px_opening_put(&opening, space);
-}
-
 static void propose_opening(px_node *node, const uint8_t *bytes, size_t size_bytes)
 {
     px_opening opening;
@@ -327,9 +305,11 @@ static bool has_room(const px_node *node)
 static void propose_openings(px_node *node)
 {
     uint8_t space[PX_OPENING_BYTES_MAX];
-    if (!has_room(node)) return;
-    const size_t size_bytes = px_proposals_opening(node, space);
-    if (size_bytes) propose_opening(node, space, size_bytes);
+    while (has_room(node)) {
+        const size_t size_bytes = px_openings_next(node, space);
+        if (size_bytes == 0) break;
+        propose_opening(node, space, size_bytes);
+    }
     while (node->forwarded && node->forwarded->is_opening && has_room(node)) {
         px_forwarded *forwarded = pop_forward(node);
         propose_opening(node, forwarded->body.data, forwarded->body.size_bytes);

@@ -29,6 +29,12 @@ typedef struct px_status px_status;
 
 typedef struct px_intake px_intake; /* the node's */
 typedef struct px_intake_events px_intake_events;
+
+typedef enum {
+    PX_INTAKE_FENCED, /* somebody opened the session anew */
+    PX_INTAKE_EXPIRED /* the log had to forget the session, and where it stood */
+} px_intake_end;
+
 struct px_intake_events {
     /* The intake can take messages (again). Numbers of its messages start at 1 and count what was pushed
      * here. */
@@ -38,17 +44,38 @@ struct px_intake_events {
      * `consecutive` many directly precede it (a batch at a time: called once per batch that holds messages of
      * this intake). */
     void (*on_chosen)(px_intake_events *events, uint64_t upto, uint64_t index, uint32_t consecutive);
+
+    /* ---- of clients' sessions alone; NULL for others ---- */
+    /* The session is open and may be pushed to. `next` is the number of what is pushed first: all before it
+     * is in the log. */
+    void (*on_opened)(px_intake_events *events, uint64_t next);
+    /* As on_chosen, but another intake of the session brought these in: what is pushed here under their
+     * numbers is not taken again. `index` is 0, and `consecutive` too, where it is not known. */
+    void (*on_duplicate)(px_intake_events *events, uint64_t upto, uint64_t index, uint32_t consecutive);
+    /* It is over: what was pushed and not told chosen is not in the log, now or later. Nothing comes behind
+     * it. */
+    void (*on_ended)(px_intake_events *events, px_intake_end end);
 };
+
+/* How a client's session is opened. */
+typedef enum {
+    PX_SESSION_TAKE, /* anew in the log, which fences whoever has it open */
+    PX_SESSION_JOIN  /* as it is open; anew only where it is not. Fences nobody else. */
+} px_session_mode;
 
 /* Opens an intake of a session of this member (a pipe, or the node's plain sends), opened anew in the log at
  * each start.
  * name   unique on this node, 1 to 64 bytes, copied.   Returns NULL where too many are open. */
 typedef struct {
     px_intake *(*intake_open)(px_app *app, const char *name, px_intake_events *events);
-    /* Stops callbacks. What was pushed is still sent. */
+    /* Opens an intake of a client's session; at most one call of on_opened, then one of on_ended.
+     * name   1 to PX_SESSION_NAME_BYTES_MAX bytes, copied.   Returns NULL where too many are open. */
+    px_intake *(*session_open)(px_app *app, px_bytes name, px_session_mode mode, px_intake_events *events);
+    /* Stops callbacks; also from inside one. What was pushed is still sent. */
     void (*intake_close)(px_app *app, px_intake *intake);
     /* Payload bytes that it takes now without growing over PX_INTAKE_BYTES (one message of any allowed size
-     * always fits into an empty one). */
+     * always fits into an empty one). Clients' sessions share PX_SESSION_INTAKES_BYTES: there even an empty
+     * one may have to wait for on_room. */
     size_t (*intake_room)(px_app *app, px_intake *intake);
     /* Takes one message (copied). Returns its number. The caller has looked at the room; a message is at most
      * max_message_bytes. */
@@ -92,7 +119,8 @@ struct px_watcher {
 
 struct px_barrier {
     void (*on_done)(px_barrier *barrier, uint64_t index);
-    uint64_t id; /* the node's, as the rest */
+    uint64_t slot; /* set when on_done is called: what was chosen when it was answered */
+    uint64_t id;   /* the node's, as the rest */
     px_barrier *next, *previous;
 };
 

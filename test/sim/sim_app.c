@@ -212,7 +212,7 @@ static void open_intake(sim_app *app, unsigned number)
     sim_intake *intake = &app->intakes[number];
     char name[16];
     (void)snprintf(name, sizeof name, "in%u", number);
-    intake->events = (px_intake_events){on_room, on_chosen};
+    intake->events = (px_intake_events){.on_room = on_room, .on_chosen = on_chosen};
     intake->is_full = false;
     intake->writer = sim_check_writer(app->world, app->place, run_of(app));
     intake->intake = app->port->calls->intake_open(app->port, name, &intake->events);

@@ -174,6 +174,7 @@ static px_wire example_node(px_wire_kind kind)
         wire.barrier_answer.id = 31;
         wire.barrier_answer.ok = true;
         wire.barrier_answer.index = 1002;
+        wire.barrier_answer.slot = 811;
         break;
     case PX_WIRE_ROSTER:
         wire.roster.roster = PX_ROSTER_COMPLETE;

@@ -1,0 +1,158 @@
+/* openings.c - sessions of this node that are to be opened in the log, and what openings end.
+ *
+ * Meaning    Each opening has a counter; those under way stand in its order, and are sent in it. The log
+ *            takes none of this node at or below its highest: one that was overtaken draws a new counter and
+ *            goes on behind. A chosen opening of a client's session fences every other intake of it. [R11]
+ * Holds      In `opening` counters rise, and at most PX_OPENINGS_MAX stand there; in `unopened` there are
+ *            none. Chosen openings come here in the order of slots.
+ * Source     [R11, R12]. */
+// SPDX-License-Identifier: Apache-2.0
+#include "base/assert.h"
+#include "node/kept.h"
+#include "node/node_priv.h"
+#include <string.h>
+
+/* ---- the two lists ---- */
+
+static void append(px_intake **list, px_intake *intake)
+{
+    while (*list) list = &(*list)->opening_next;
+    intake->opening_next = NULL;
+    *list = intake;
+}
+
+static bool take_out(px_intake **list, px_intake *intake)
+{
+    while (*list && *list != intake) list = &(*list)->opening_next;
+    if (!*list) return false;
+    *list = intake->opening_next;
+    intake->opening_next = NULL;
+    return true;
+}
+
+void px_openings_add(px_node *node, px_intake *intake)
+{
+    append(&node->unopened, intake);
+}
+
+void px_openings_remove(px_node *node, px_intake *intake)
+{
+    if (intake->opener_counter == 0) {
+        (void)take_out(&node->unopened, intake);
+        return;
+    }
+    const bool was_there = take_out(&node->opening, intake);
+    px_assert(was_there);
+    node->opening_count--;
+    intake->opener_counter = 0;
+}
+
+void px_openings_rewind(px_node *node)
+{
+    for (px_intake *intake = node->opening; intake; intake = intake->opening_next)
+        intake->opening_sent_us = 0;
+}
+
+/* ---- sending ---- */
+
+/* Those that may be opened now draw their counters. */
+static void draw(px_node *node)
+{
+    for (px_intake *intake = node->unopened, *next; intake; intake = next) {
+        next = intake->opening_next;
+        if (node->opening_count >= PX_OPENINGS_MAX) return;
+        if (intake->kind == PX_SESSION_MEMBER && px_kept_is_before(node, intake)) continue;
+        (void)take_out(&node->unopened, intake);
+        append(&node->opening, intake);
+        node->opening_count++;
+        intake->opener_counter = ++node->opener_counter;
+        intake->opening_sent_us = 0;
+    }
+}
+
+static size_t encode(const px_node *node, const px_intake *intake, uint8_t *space)
+{
+    const px_opening opening = {
+        .opener = {node->state.storage_id, node->state.start_count, intake->opener_counter},
+        .origin = node->self,
+        .kind = intake->kind,
+        .name = {(const uint8_t *)intake->name, intake->name_bytes},
+    };
+    return px_opening_put(&opening, space);
+}
+
+size_t px_openings_next(px_node *node, uint8_t *space)
+{
+    const uint64_t now_us = px_node_now_us(node);
+    if (node->unopened) draw(node);
+    for (px_intake *intake = node->opening; intake; intake = intake->opening_next) {
+        if (intake->opening_sent_us && now_us - intake->opening_sent_us < px_node_election_us(node)) continue;
+        intake->opening_sent_us = now_us ? now_us : 1;
+        return encode(node, intake, space);
+    }
+    return 0;
+}
+
+/* ---- what is chosen ---- */
+
+/* The session is open; where the log took the opening for nothing, or has forgotten it again, it has
+ * expired. */
+static void settle(px_node *node, px_intake *intake, uint64_t slot)
+{
+    px_session session;
+    px_openings_remove(node, intake);
+    if (px_core_session_by_holder(node->core, slot, &session))
+        px_intake_set_holder(node, intake, slot, intake->kind == PX_SESSION_CLIENT ? session.next : 1);
+    else
+        px_intake_end_with(node, intake, PX_INTAKE_EXPIRED);
+}
+
+/* One of this node's own: those with lower counters can never come behind it. */
+static void settle_own(px_node *node, uint64_t slot, uint64_t counter)
+{
+    while (node->opening && node->opening->opener_counter <= counter) {
+        px_intake *intake = node->opening;
+        if (intake->opener_counter == counter) {
+            settle(node, intake, slot);
+        } else if (PX_MUTANT("r11_overtaken_keeps_its_number")) {
+            px_openings_remove(node, intake);
+        } else {
+            px_openings_remove(node, intake);
+            px_openings_add(node, intake);
+        }
+    }
+}
+
+static void fence(px_node *node, uint64_t slot, px_bytes name)
+{
+    for (px_intake *intake = node->intakes; intake; intake = intake->next) {
+        if (intake->kind != PX_SESSION_CLIENT || intake->is_ended || intake->holder == 0 ||
+            intake->holder >= slot || intake->name_bytes != name.size_bytes ||
+            memcmp(intake->name, name.data, name.size_bytes) != 0)
+            continue;
+        px_intake_end_with(node, intake, PX_INTAKE_FENCED);
+    }
+}
+
+void px_openings_on_chosen(px_node *node, uint64_t slot, const px_opening *opening)
+{
+    if (opening->opener.storage_id == node->state.storage_id &&
+        opening->opener.start_count == node->state.start_count)
+        settle_own(node, slot, opening->opener.counter);
+    if (opening->kind == PX_SESSION_CLIENT && node->session_count && !PX_MUTANT("r12_fence_is_not_told"))
+        fence(node, slot, opening->name);
+}
+
+void px_openings_find_expired(px_node *node)
+{
+    px_session session;
+    if (node->session_count == 0) return;
+    for (px_intake *intake = node->intakes; intake; intake = intake->next) {
+        if (intake->kind != PX_SESSION_CLIENT || intake->is_ended) continue;
+        const px_bytes name = {(const uint8_t *)intake->name, intake->name_bytes};
+        const bool is_expired = intake->holder
+                                    ? !px_core_session_by_holder(node->core, intake->holder, &session)
+                                    : px_core_session_is_expired(node->core, name);
+        if (is_expired) px_intake_end_with(node, intake, PX_INTAKE_EXPIRED);
+    }
+}
