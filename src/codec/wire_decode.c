@@ -11,6 +11,7 @@
 #include "codec/json.h"
 #include "codec/wire_priv.h"
 #include "paxos/batch.h"
+#include "paxos/configuration.h"
 
 typedef struct {
     px_json json;
@@ -177,6 +178,7 @@ static void check_entry(wire_reader *reader, px_entry *entry)
 {
     px_batch batch;
     px_opening opening;
+    px_configuration configuration;
     switch (entry->kind) {
     case PX_ENTRY_BATCH:
         if (px_batch_open(entry->body, reader->message_bytes_max, &batch) != PX_OK) {
@@ -190,7 +192,11 @@ static void check_entry(wire_reader *reader, px_entry *entry)
             px_json_fail(&reader->json, "the body of an opening is not valid");
         }
         break;
-    case PX_ENTRY_CONFIG: px_json_fail(&reader->json, "this version knows no change of configuration"); break;
+    case PX_ENTRY_CONFIG:
+        if (px_configuration_open(entry->body, &configuration) != PX_OK || entry->message_count != 0) {
+            px_json_fail(&reader->json, "the body of a change of configuration is not valid");
+        }
+        break;
     }
     entry->body_hash = px_hash_of(entry->body.data, entry->body.size_bytes);
 }

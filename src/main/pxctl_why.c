@@ -41,7 +41,7 @@ static void look_at_member(const json_t *member, const char *self, view *of)
                id, text_of(member, "addr"));
     } else if (!is_true(member, "voter")) {
         printf("- %s has no vote: it never was complete with the others, or its disk was emptied; it\n"
-               "  gets its vote once it has caught up and all are there.\n",
+               "  gets its vote by itself once it has caught up and a majority of the others votes.\n",
                id);
     }
     if (has_disk_fault) printf("- the disk of %s is %s: make space, or look at its device.\n", id, disk);

@@ -1,31 +1,13 @@
 /* dispatch.c - every message to the room that it is for.
  *
- * Meaning    Words of a member whose storage id is not in the roster are not a voter's: it may ask for the
- *            log and hear heartbeats, it never counts [R19].
- * Source     protocol.md §2, §3, [R18, R19]. */
+ * Source     protocol.md §2, §3, [R18]. */
 // SPDX-License-Identifier: Apache-2.0
 #include "node/node_priv.h"
-
-/* What is taken from a member that is no voter: it asks, and is told. */
-static bool is_for_learners(px_message_kind kind)
-{
-    return kind == PX_MESSAGE_HEARTBEAT || kind == PX_MESSAGE_FETCH;
-}
-
-/* What a node that is no voter itself takes: it lags and catches up. */
-static bool is_for_this_learner(px_message_kind kind)
-{
-    return kind == PX_MESSAGE_HEARTBEAT || kind == PX_MESSAGE_HEARD || kind == PX_MESSAGE_PIECE ||
-           kind == PX_MESSAGE_FETCH || kind == PX_MESSAGE_CHOSEN;
-}
 
 static void take_core(px_node *node, uint32_t from, const px_message *message)
 {
     if (node->state.roster_state != PX_ROSTER_COMPLETE)
         return; /* nobody votes before every member wrote the roster [R18] */
-    const bool is_voter = px_links_is_voter(node, from);
-    if (!is_voter && !is_for_learners(message->kind)) return;
-    if (!px_roster_names_self(node) && !is_for_this_learner(message->kind)) return;
     px_input input = {.kind = PX_IN_MESSAGE, .message = {from, message}};
     px_shell_step(node, &input);
 }

@@ -38,7 +38,7 @@ static void set_linked(px_node *node, uint32_t place)
     member->is_linked = is_linked;
     if (!is_linked) member->has_rtt = false;
     px_log_event(node->ports.log, PX_LOG_INFO, "link: %s is %s", member->name, is_linked ? "up" : "down");
-    px_input input = {.kind = PX_IN_LINK, .link = {place, is_linked}};
+    px_input input = {.kind = PX_IN_LINK, .link = {place, is_linked, member->incarnation.storage_id}};
     px_shell_step(node, &input);
     px_roster_on_news(node);
 }
@@ -233,7 +233,7 @@ static void forget_run(px_node *node, uint32_t place, bool is_new_disk)
     if (!member->is_linked) return;
     /* The core forgets what it heard of the former run: a link that comes back starts afresh. */
     member->is_linked = false;
-    px_input input = {.kind = PX_IN_LINK, .link = {place, false}};
+    px_input input = {.kind = PX_IN_LINK, .link = {place, false, 0}};
     px_shell_step(node, &input);
 }
 
@@ -365,8 +365,7 @@ void px_links_ping(px_node *node)
 
 bool px_links_is_voter(const px_node *node, uint32_t place)
 {
-    if (node->state.roster_state != PX_ROSTER_COMPLETE) return false;
-    return node->state.members[place].storage_id == node->members[place].incarnation.storage_id;
+    return node->view.voters_mask >> place & 1;
 }
 
 void px_links_init(px_node *node)

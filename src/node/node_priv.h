@@ -181,6 +181,8 @@ struct px_node {
     bool was_ready;
     uint64_t violations_seen;
     bool is_divergence_said;
+    bool is_vote_said, was_voter;
+    uint64_t configuration_said;
     px_ballot leader_said;
 };
 
@@ -218,7 +220,6 @@ void px_dispatch(px_node *node, uint32_t from, const px_wire *wire);
 void px_roster_start(px_node *node);
 void px_roster_on_news(px_node *node); /* something that a roster may wait for has changed */
 void px_roster_fill(const px_node *node, px_wire_member *members);
-bool px_roster_names_self(const px_node *node);
 void px_roster_on_message(px_node *node, uint32_t from, px_roster_state state, px_bytes cluster_id,
                           uint32_t count, const px_wire_member *members);
 void px_roster_missing(const px_node *node, char *words, size_t size_bytes);

@@ -74,12 +74,6 @@ void px_roster_fill(const px_node *node, px_wire_member *members)
     }
 }
 
-bool px_roster_names_self(const px_node *node)
-{
-    return node->state.roster_state != PX_ROSTER_NONE &&
-           node->state.members[node->self].storage_id == node->state.storage_id;
-}
-
 static void say_roster(px_node *node)
 {
     char hex[33];
@@ -103,15 +97,10 @@ static void start_voting(px_node *node)
 {
     char hex[33];
     (void)px_roster_cluster_hex(node, hex);
-    if (!px_roster_names_self(node)) {
-        px_log_event(node->ports.log, PX_LOG_WARN,
-                     "roster: cluster %.8s knows this node by another disk: it follows, but does not vote",
-                     hex);
-        return;
-    }
     px_log_event(node->ports.log, PX_LOG_INFO, "roster: cluster %.8s of %u members is complete", hex,
                  node->member_count);
-    px_input input = {.kind = PX_IN_VOTING};
+    px_input input = {.kind = PX_IN_ROSTER, .roster.own_id = node->state.storage_id};
+    for (uint32_t i = 0; i < node->member_count; i++) input.roster.ids[i] = node->state.members[i].storage_id;
     px_shell_step(node, &input);
 }
 

@@ -34,9 +34,25 @@ static void fill_member(const px_node *node, uint32_t place, px_member_status *s
     status->has_rtt = place != node->self && member->has_rtt;
     status->rtt_us = member->rtt_us;
     status->lag = lag_of(node, place);
-    status->voter = place == node->self ? px_roster_names_self(node) : px_links_is_voter(node, place);
+    status->voter = px_links_is_voter(node, place);
     status->heard = place == node->self || node->view.heard[place];
     status->disk = node->view.disks[place];
+}
+
+/* Do so few of the disks that voted exist still that no majority can come together? */
+static void say_lost_voters(const px_node *node, char *words, size_t size_bytes)
+{
+    uint32_t emptied = 0;
+    if (node->state.roster_state != PX_ROSTER_COMPLETE) return;
+    for (uint32_t i = 0; i < node->member_count; i++) {
+        if (i != node->self && !node->members[i].is_linked) continue;
+        if (!px_links_is_voter(node, i)) emptied++;
+    }
+    if (2 * (node->member_count - emptied) > node->member_count) return;
+    (void)snprintf(words, size_bytes,
+                   "the disks of %u of %u members were emptied or replaced: the others are no majority, and "
+                   "nothing is guessed; put the old disks back, or start a new cluster from what is left",
+                   emptied, node->member_count);
 }
 
 void px_status_fill(px_app *app, px_status *status)
@@ -60,6 +76,8 @@ void px_status_fill(px_app *app, px_status *status)
     if (node->view.diverged)
         copy_text(status->waiting_for, sizeof status->waiting_for,
                   "diverged: its log differs from a majority's");
+    if (!status->waiting_for[0] && !status->has_leader)
+        say_lost_voters(node, status->waiting_for, sizeof status->waiting_for);
     if (!status->waiting_for[0] && !status->has_leader)
         copy_text(status->waiting_for, sizeof status->waiting_for,
                   "no leader: a majority of the members must reach each other");
@@ -85,10 +103,34 @@ static void say_divergence(px_node *node)
         (unsigned long long)node->view.differs_slot);
 }
 
+/* Who votes, where that changes: this node's disk, and others'. [R19, R21] */
+static void say_voters(px_node *node)
+{
+    const bool is_voter = px_links_is_voter(node, node->self);
+    if (node->view.configuration != node->configuration_said) {
+        node->configuration_said = node->view.configuration;
+        px_log_event(node->ports.log, PX_LOG_INFO,
+                     "voters: configuration %llu: a member has another disk, which votes in place of the "
+                     "former one",
+                     (unsigned long long)node->configuration_said);
+    }
+    const bool is_known = node->state.roster_state == PX_ROSTER_COMPLETE;
+    if (!is_known || (node->is_vote_said && is_voter == node->was_voter)) return;
+    if (!is_voter)
+        px_log_event(node->ports.log, PX_LOG_WARN,
+                     "voters: the cluster knows this node by another disk: it follows without a vote until "
+                     "it has caught up");
+    else if (node->is_vote_said)
+        px_log_event(node->ports.log, PX_LOG_INFO, "voters: this node votes again");
+    node->is_vote_said = true;
+    node->was_voter = is_voter;
+}
+
 /* The word `ready` is said when this node can take messages: it knows a leader. */
 void px_status_say_changes(px_node *node)
 {
     say_divergence(node);
+    say_voters(node);
     const px_ballot leader = node->view.leader;
     if (px_ballot_equal(leader, node->leader_said)) return;
     node->leader_said = leader;

@@ -116,7 +116,7 @@ static void splice(px_core *core, uint32_t from, const px_message *message)
     if (PX_MUTANT("r5_cut_to_the_meeting_slot_of_the_leader") && message->log.after < slot)
         slot = message->log.after;
     px_log_part part = px_taken_part_behind(&message->log, slot);
-    if (!px_taken_fits(core, &part, message->state.chosen)) {
+    if (!px_taken_fits(core, message->ballot, &part, message->state.chosen)) {
         px_core_violate(core, from, "a synchronisation is larger than the window");
         return;
     }
@@ -155,7 +155,7 @@ static void extend(px_core *core, uint32_t from, const px_message *message)
         return;
     }
     const px_log_part part = px_taken_part_behind(&message->log, slot);
-    if (!px_taken_fits(core, &part, message->state.chosen)) {
+    if (!px_taken_fits(core, message->ballot, &part, message->state.chosen)) {
         px_core_violate(core, from, "a synchronisation is larger than the window");
         return;
     }
@@ -205,7 +205,7 @@ static void accept_next(px_core *core, uint32_t from, const px_message *message)
         px_core_violate(core, from, "a slot does not continue the log of its ballot");
         return;
     }
-    if (!px_taken_fits(core, &message->log, message->state.chosen)) {
+    if (!px_taken_fits(core, message->ballot, &message->log, message->state.chosen)) {
         px_core_violate(core, from, "a slot lies outside the window");
         return;
     }

@@ -35,13 +35,17 @@ void px_candidate_campaign(px_core *core)
     if (px_tickets_room(&core->tickets) <= PX_TICKETS_RESERVED) return;
     px_election_enter(core, PX_PHASE_FOLLOWER); /* what was led or tried before is over */
     if (PX_MUTANT("r14_number_from_own_promise")) core->number_seen = core->promised.number;
-    px_acceptor_promise(core, (px_ballot){0, core->number_seen + 1, core->config.self});
+    px_acceptor_promise(core,
+                        (px_ballot){core->voters.current.number, core->number_seen + 1, core->config.self});
+    const px_ballot former = core->ballot;
     core->ballot = core->promised;
     core->elections++;
     core->has_own_promise = false;
-    for (uint32_t member = 0; member < core->config.member_count; member++) {
-        if (!PX_MUTANT("r1_promise_of_an_older_ballot_counts")) core->peers[member].has_promised = false;
-    }
+    const bool keeps_promises =
+        PX_MUTANT("r1_promise_of_an_older_ballot_counts") ||
+        (PX_MUTANT("r21_new_configuration_by_old_votes") && core->ballot.config > former.config);
+    for (uint32_t member = 0; member < core->config.member_count && !keeps_promises; member++)
+        core->peers[member].has_promised = false;
     px_election_enter(core, PX_PHASE_PREPARING);
     core->prepare_round = core->round;
     (void)px_taken_store_promise(core);
@@ -83,7 +87,7 @@ static uint32_t best_log(const px_core *core)
     uint64_t taken = core->slots.taken;
     for (uint32_t member = 0; member < core->config.member_count; member++) {
         const px_peer *peer = &core->peers[member];
-        if (!peer->has_promised) continue;
+        if (!peer->has_promised || !px_voters_counts(core, member)) continue;
         if (!is_better(peer->promised_accepted, peer->promised_taken, accepted, taken)) continue;
         best = member;
         accepted = peer->promised_accepted;
@@ -106,7 +110,7 @@ static void try_adopt(px_core *core)
     if (core->phase != PX_PHASE_PREPARING) return;
     uint32_t promises = core->has_own_promise ? 1 : 0;
     for (uint32_t member = 0; member < core->config.member_count; member++)
-        if (core->peers[member].has_promised) promises++;
+        if (core->peers[member].has_promised && px_voters_counts(core, member)) promises++;
     if (promises < px_core_majority(core)) return;
     if (px_tickets_room(&core->tickets) <= PX_TICKETS_RESERVED) return;
     px_election_enter(core, PX_PHASE_ADOPTING);
@@ -172,7 +176,7 @@ void px_candidate_on_tail(px_core *core, uint32_t from, const px_message *messag
         return;
     }
     const px_log_part part = px_taken_part_behind(&message->log, slot);
-    if (!px_taken_fits(core, &part, message->state.chosen)) {
+    if (!px_taken_fits(core, core->ballot, &part, message->state.chosen)) {
         px_core_violate(core, from, "a tail is larger than the window");
         return;
     }

@@ -187,6 +187,10 @@ static bool take_piece(px_core *core, uint32_t from, const px_log_part *log)
     if (meet != PX_MEET_OK) return false;
     const uint64_t end = px_part_end(log);
     const px_log_part part = px_taken_part_behind(log, slot);
+    if (!px_voters_fit(core, core->accepted, &part, end)) {
+        px_core_violate(core, from, "a piece has changes of configuration out of their places");
+        return false;
+    }
     if (slot == end) {
         px_taken_choose(core, end);
     } else if (slot == core->slots.taken) {

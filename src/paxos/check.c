@@ -19,7 +19,7 @@ void px_core_violate(px_core *core, uint32_t from, const char *words)
 static bool is_ballot_sane(const px_core *core, px_ballot ballot)
 {
     if (px_ballot_is_none(ballot)) return ballot.config == 0 && ballot.node == 0;
-    return ballot.config == 0 && ballot.number < PX_BALLOT_NUMBER_END &&
+    return ballot.config < PX_BALLOT_NUMBER_END && ballot.number < PX_BALLOT_NUMBER_END &&
            ballot.node < core->config.member_count;
 }
 
@@ -120,6 +120,18 @@ static void check_log(const px_core *core)
     px_sessions_check(&core->sessions, slots->chosen, slots->taken);
 }
 
+static void check_voters(const px_core *core)
+{
+    const px_voters *voters = &core->voters;
+    px_assert(core->ballot.config <= voters->current.number);
+    px_assert(core->is_voting == px_voters_counts(core, core->config.self));
+    if (voters->next_slot == 0) return;
+    px_assert(core->slots.chosen < voters->next_slot && voters->next_slot <= core->slots.taken);
+    /* The stop sign. [R21] */
+    const bool is_newer = core->accepted.config >= voters->next.number;
+    px_assert(is_newer || core->slots.taken == voters->next_slot);
+}
+
 static void check_tickets(const px_core *core)
 {
     const px_tickets *tickets = &core->tickets;
@@ -167,6 +179,7 @@ static void check_roles(const px_core *core)
 void px_core_check(const px_core *core)
 {
     check_log(core);
+    check_voters(core);
     check_tickets(core);
     check_roles(core);
 }
@@ -191,7 +204,8 @@ static uint64_t mix_peer(uint64_t digest, const px_peer *peer)
     digest = mix_ballot(mix_ballot(mix(digest, peer->heard_round), peer->leads), peer->follows);
     digest = mix(mix(mix(digest, peer->served), (uint64_t)peer->disk), peer->has_promised);
     digest = mix(mix(mix(digest, peer->accepted_length), peer->is_streaming), peer->sent);
-    return mix(mix(mix(digest, peer->sync_round), peer->sync_wait), peer->differs);
+    digest = mix(mix(mix(digest, peer->sync_round), peer->sync_wait), peer->differs);
+    return mix(digest, peer->storage_id);
 }
 
 uint64_t px_core_digest(const px_core *core)
@@ -211,6 +225,7 @@ uint64_t px_core_digest(const px_core *core)
     digest = mix(mix(mix(digest, core->adopted_upto), core->followers_told), core->is_handing_over);
     digest = mix(mix(mix(digest, core->barrier_first), core->barrier_end), core->probe);
     digest = mix(mix(mix(digest, core->violations), core->is_diverged), core->probed_mask);
+    digest = mix(mix(mix(digest, core->voters.own_id), core->voters.current.number), core->voters.next_slot);
     for (uint32_t member = 0; member < core->config.member_count; member++)
         digest = mix_peer(digest, &core->peers[member]);
     return mix(digest, px_sessions_digest(&core->sessions));

@@ -143,7 +143,7 @@ static bool note_message(px_core *core, uint32_t from, const px_message *message
         if (!peer->has_state || !is_older(&message->state, &peer->state)) peer->state = message->state;
         peer->has_state = true;
     }
-    return !peer->differs && !core->is_diverged;
+    return !peer->differs && !core->is_diverged && px_voters_heed(core, from, message);
 }
 
 static void on_message(px_core *core, uint32_t from, const px_message *message)
@@ -181,13 +181,6 @@ static void on_start(px_core *core)
     px_election_start(core);
 }
 
-static void on_voting(px_core *core)
-{
-    core->is_voting = true;
-    /* Nobody else is to be heard first. */
-    if (core->config.member_count == 1 && core->phase == PX_PHASE_FOLLOWER) px_candidate_campaign(core);
-}
-
 static void on_stored(px_core *core, px_ticket upto)
 {
     px_tickets_store(&core->tickets, upto);
@@ -197,9 +190,10 @@ static void on_stored(px_core *core, px_ticket upto)
     px_catchup_on_stored(core);
 }
 
-static void on_link(px_core *core, uint32_t member, bool is_up)
+static void on_link(px_core *core, uint32_t member, bool is_up, uint64_t storage_id)
 {
     px_assert(member < core->config.member_count && member != core->config.self);
+    if (is_up) px_voters_link(core, member, storage_id);
     core->peers[member].has_state = false;
     core->peers[member].differs = false;
     /* Who comes back may have an emptied disk: a promise of the run before says nothing of it. [R19] */
@@ -244,11 +238,11 @@ void px_core_step(px_core *core, const px_input *input, px_effects *effects)
     switch (input->kind) {
     case PX_IN_RESTORE: px_taken_restore(core, input->restore); break;
     case PX_IN_START: on_start(core); break;
-    case PX_IN_VOTING: on_voting(core); break;
+    case PX_IN_ROSTER: px_voters_take_roster(core, input->roster.own_id, input->roster.ids); break;
     case PX_IN_MESSAGE: on_message(core, input->message.from, input->message.message); break;
     case PX_IN_PROPOSE: px_proposer_propose(core, &input->propose); break;
     case PX_IN_STORED: on_stored(core, input->stored); break;
-    case PX_IN_LINK: on_link(core, input->link.member, input->link.up); break;
+    case PX_IN_LINK: on_link(core, input->link.member, input->link.up, input->link.storage_id); break;
     case PX_IN_DISK: core->disk = input->disk; break;
     case PX_IN_BARRIER: px_barrier_ask(core, input->barrier); break;
     case PX_IN_TRANSFER: px_proposer_transfer(core, input->transfer); break;
@@ -257,6 +251,7 @@ void px_core_step(px_core *core, const px_input *input, px_effects *effects)
     if (core->is_started) {
         tell_chosen(core);
         px_proposer_tell_chosen(core);
+        px_voters_finish(core);
         px_barrier_finish(core);
     }
     core->effects = NULL;
@@ -302,6 +297,11 @@ bool px_core_chain_at(const px_core *core, uint64_t slot, px_hash *chain)
     return true;
 }
 
+bool px_core_is_dead(const px_core *core, uint64_t storage_id)
+{
+    return px_voters_is_dead(&core->voters, storage_id);
+}
+
 bool px_core_recent(const px_core *core, uint32_t inputs_ago, px_core_event *event)
 {
     if (inputs_ago >= PX_CORE_EVENTS || inputs_ago >= core->event_count) return false;
@@ -337,10 +337,13 @@ void px_core_look(const px_core *core, px_core_view *view)
         view->heard[member] = member != core->config.self && px_election_is_heard(core, member);
         view->disks[member] = member == core->config.self ? core->disk : peer->disk;
         if (peer->differs) view->differs_mask |= 1u << member;
+        if (px_voters_counts(core, member)) view->voters_mask |= 1u << member;
     }
     view->violations = core->violations;
     view->violator = core->violator;
     view->violation = core->violation;
+    view->configuration = core->voters.current.number;
+    view->replaced = core->voters.is_given && px_voters_is_dead(&core->voters, core->voters.own_id);
     view->diverged = core->is_diverged;
     view->differs_slot = core->differs_slot;
 }

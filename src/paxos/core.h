@@ -61,8 +61,9 @@ typedef struct {
 typedef enum {
     PX_IN_RESTORE, /* one record read back at start, oldest first; before PX_IN_START */
     PX_IN_START,   /* the log is read; messages, proposals and ticks may come */
-    /* this node is a voter of a complete roster from now on [R18]; before, it neither votes nor campaigns */
-    PX_IN_VOTING,
+    /* the roster is complete [R18], or the own disk has another storage id [R19]; before it comes, this node
+     * neither votes nor campaigns nor counts anybody */
+    PX_IN_ROSTER,
     PX_IN_MESSAGE,
     PX_IN_PROPOSE, /* only where px_core_room says so */
     PX_IN_STORED,  /* every record <= upto is on disk */
@@ -93,8 +94,13 @@ typedef struct {
         px_proposal propose;
         px_ticket stored;
         struct {
+            uint64_t own_id;              /* storage id of the own disk */
+            uint64_t ids[PX_MEMBERS_MAX]; /* as the roster has them: configuration 0 */
+        } roster;
+        struct {
             uint32_t member;
             bool up;
+            uint64_t storage_id; /* of its disk, where the link is up */
         } link;
         px_disk_health disk;
         uint64_t barrier; /* the shell's name for the request */
@@ -170,9 +176,8 @@ void px_core_check(const px_core *core);
 uint64_t px_core_digest(const px_core *core);
 
 /* How much may be proposed now: bytes of body and runs; both 0 where this node may not propose (not leading,
- * adopting, handing over,
- * disk full) or the window is full. `bytes` is at least message_bytes_max and a header whenever the window is
- * empty. */
+ * adopting, handing over, disk full, a change of configuration under way [R21]) or the window is full.
+ * `bytes` is at least message_bytes_max and a header whenever the window is empty. */
 typedef struct {
     uint32_t bytes, runs;
 } px_room;
@@ -238,7 +243,10 @@ typedef struct {
     uint64_t violations; /* messages that broke the protocol, ever: where it rose in a step, the connection of
                               `violator` is to be closed with the words `violation` [§7] */
     uint32_t violator;
-    const char *violation; /* static; NULL where there was none */
+    const char *violation;  /* static; NULL where there was none */
+    uint32_t voters_mask;   /* members that count, by the storage ids of their disks; the own bit too [R19] */
+    uint64_t configuration; /* number of the configuration in force: the highest known chosen */
+    bool replaced;          /* the log has replaced the own storage id: it never votes again [R19] */
     bool diverged; /* no majority can have this node's chosen log: it neither votes nor delivers [§7] */
     uint32_t differs_mask; /* members whose chosen hash differs from the one here */
     uint64_t differs_slot; /* where that was last seen */
@@ -247,6 +255,9 @@ void px_core_look(const px_core *core, px_core_view *view);
 
 /* The chain hash at a slot this core still remembers. */
 bool px_core_chain_at(const px_core *core, uint64_t slot, px_hash *chain);
+
+/* Has the log replaced this storage id? Then it is dead: its disk is an old one put back. [R19] */
+bool px_core_is_dead(const px_core *core, uint64_t storage_id);
 
 /* One of the last inputs, for whoever reports a failed check; the newest is 0 inputs ago. */
 typedef struct {

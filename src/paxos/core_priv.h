@@ -14,6 +14,7 @@
 #include "paxos/sessions.h"
 #include "paxos/slots.h"
 #include "paxos/tickets.h"
+#include "paxos/voters.h"
 
 /* Two rounds: how long an answer or a promise counts, and how long a node waits before it repeats itself.
  * [R13] */
@@ -46,6 +47,7 @@ typedef enum {
 
 /* Another member, as this node knows it. */
 typedef struct {
+    uint64_t storage_id; /* of its disk, as its last hello said; 0: it never came */
     px_node_state state; /* as last stated */
     bool has_state;      /* something was stated since the link came up */
     bool differs;        /* its chosen hash differs from the one here: it counts for nothing [§7] */
@@ -84,7 +86,8 @@ struct px_core {
     px_prng prng;
     uint64_t now_us;
     px_effects *effects; /* of the step under way */
-    bool is_started, is_voting, is_diverged;
+    bool is_started, is_diverged;
+    bool is_voting; /* this disk is a voter of the configuration in force: voters.c */
 
     /* taken.c, acceptor.c: the log as taken */
     px_ballot promised; /* Invariant: >= accepted; never decreases. */
@@ -144,6 +147,7 @@ struct px_core {
     uint64_t event_count;
 
     px_peer peers[PX_MEMBERS_MAX];
+    px_voters voters;
 
     /* What is large and begins empty comes last: it is not cleared. */
     px_slots slots;
@@ -191,9 +195,9 @@ static inline uint64_t px_part_end(const px_log_part *log)
 {
     return log->after + log->count;
 }
-/* Would what is not chosen fit the window with this part taken behind log->after, where `chosen` is chosen?
- */
-bool px_taken_fits(const px_core *core, const px_log_part *log, uint64_t chosen);
+/* Would what is not chosen fit the window with this part taken behind log->after, in that accepted ballot,
+ * where `chosen` is chosen; and are its changes of configuration in their places? */
+bool px_taken_fits(const px_core *core, px_ballot accepted, const px_log_part *log, uint64_t chosen);
 /* Is there room for more records, and is the disk keeping up? */
 bool px_taken_has_room(const px_core *core);
 /* Cuts (CUT, SPLICE), appends, and hands the record over; slots up to `chosen` become chosen as they are
@@ -203,6 +207,26 @@ void px_taken_store(px_core *core, px_record_kind kind, const px_log_part *log, 
 px_ticket px_taken_store_promise(px_core *core);
 void px_taken_choose(px_core *core, uint64_t upto);
 void px_taken_restore(px_core *core, const px_record *record);
+
+/* ---- voters.c ---- */
+/* Is this member, with the disk that it has, a voter of the configuration in force? The own place too. */
+bool px_voters_counts(const px_core *core, uint32_t member);
+/* Has a chosen change replaced this storage id? */
+bool px_voters_is_dead(const px_voters *voters, uint64_t id);
+/* May such a message of this member do anything here? */
+bool px_voters_heed(const px_core *core, uint32_t from, const px_message *message);
+/* Are the changes of configuration in this part numbered on, each behind its chosen predecessor, and nothing
+ * of an older configuration behind one that is not chosen? */
+bool px_voters_fit(const px_core *core, px_ballot accepted, const px_log_part *log, uint64_t chosen);
+void px_voters_take_roster(px_core *core, uint64_t own_id, const uint64_t *ids);
+void px_voters_link(px_core *core, uint32_t member, uint64_t storage_id);
+/* The log as taken grew by an entry, was cut, or is chosen up to a slot. */
+void px_voters_apply(px_core *core, const px_entry *entry);
+void px_voters_cut(px_core *core, uint64_t after);
+void px_voters_choose(px_core *core, uint64_t upto);
+void px_voters_on_round(px_core *core);
+/* At the end of each step. */
+void px_voters_finish(px_core *core);
 
 /* ---- acceptor.c ---- */
 void px_acceptor_promise(px_core *core, px_ballot ballot);

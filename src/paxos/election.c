@@ -94,6 +94,7 @@ static px_census take_census(const px_core *core)
     px_census census = {.heard = 1, .agreeing = 1};
     for (uint32_t member = 0; member < core->config.member_count; member++) {
         if (member == core->config.self || !px_election_is_heard(core, member)) continue;
+        if (!px_voters_counts(core, member)) continue;
         const px_peer *peer = &core->peers[member];
         const bool is_above = px_ballot_less(core->ballot, peer->state.promised);
         census.heard++;
@@ -177,6 +178,7 @@ void px_election_on_tick(px_core *core)
     begin_round(core);
     px_candidate_on_round(core);
     px_proposer_on_round(core);
+    px_voters_on_round(core);
     px_catchup_on_round(core);
     px_barrier_on_round(core);
 }
@@ -187,7 +189,7 @@ void px_election_on_heartbeat(px_core *core, uint32_t from, const px_message *me
 {
     px_catchup_on_state(core, from);
     if (PX_MUTANT("r13_one_way_counts")) core->peers[from].heard_round = core->round;
-    if (!core->is_voting) return; /* its answer must not be counted */
+    if (!core->voters.is_given) return; /* its answer must not be counted [R18] */
     uint32_t leader = PX_MEMBERS_MAX;
     px_message heard = {
         .kind = PX_MESSAGE_HEARD,

@@ -25,9 +25,12 @@ static uint64_t majority_length(const px_core *core)
 {
     uint64_t lengths[PX_MEMBERS_MAX] = {0};
     uint32_t count = 0;
+    /* Votes of a former configuration choose nothing behind its stop sign. [R21] */
+    if (core->ballot.config != core->voters.current.number) return 0;
     for (uint32_t member = 0; member < core->config.member_count; member++) {
-        const uint64_t length =
+        uint64_t length =
             member == core->config.self ? own_length(core) : core->peers[member].accepted_length;
+        if (!px_voters_counts(core, member)) length = 0;
         uint32_t at = count++;
         for (; at > 0 && lengths[at - 1] < length; at--) lengths[at] = lengths[at - 1];
         lengths[at] = length;
@@ -117,11 +120,12 @@ static bool is_due(const px_core *core, const px_peer *peer, bool is_asked)
     return core->round - peer->sync_round >= peer->sync_wait;
 }
 
-/* Only voters answer heartbeats and promise; others get what is chosen, nothing else. [R19] */
+/* Others than voters get what is chosen, nothing else. [R19] */
 static bool is_voter(const px_core *core, uint32_t member)
 {
+    if (PX_MUTANT("r19_non_voter_is_synchronised")) return true;
     const bool has_answered = px_election_is_heard(core, member) || core->peers[member].has_promised;
-    return has_answered || PX_MUTANT("r19_non_voter_is_synchronised");
+    return has_answered && px_voters_counts(core, member);
 }
 
 bool px_proposer_tend(px_core *core, uint32_t member, bool is_asked)
@@ -132,6 +136,8 @@ bool px_proposer_tend(px_core *core, uint32_t member, bool is_asked)
     if (!is_voter(core, member)) return false;
     if (px_ballot_less(core->ballot, state->promised)) return false;
     uint64_t after = state->chosen;
+    /* Who does not know this configuration may not know that it is a voter: it pulls what is chosen first. */
+    const bool is_unaware = after < core->voters.current_slot;
     if (px_ballot_equal(state->accepted, core->ballot)) {
         after = state->taken;
         if (after >= core->slots.taken) {
@@ -141,7 +147,7 @@ bool px_proposer_tend(px_core *core, uint32_t member, bool is_asked)
         }
         if (peer->is_streaming && !is_asked) return false; /* more is under way to it */
     }
-    if (after > core->slots.taken ||
+    if (is_unaware || after > core->slots.taken ||
         !px_catchup_fits_window(core, after)) { /* it pulls what is chosen first [R9] */
         peer->is_streaming = false;
         return false;
@@ -280,6 +286,8 @@ px_room px_core_room(const px_core *core)
     const px_room none = {0, 0};
     if (core->phase != PX_PHASE_LEADING || core->is_handing_over || core->disk == PX_DISK_FULL) return none;
     if (core->is_diverged || !px_taken_has_room(core)) return none;
+    const bool is_stopped = core->voters.next_slot != 0 || core->ballot.config != core->voters.current.number;
+    if (is_stopped && !PX_MUTANT("r21_proposes_behind_the_stop_sign")) return none;
     const px_slots *slots = &core->slots;
     const uint64_t unchosen = slots->taken - slots->chosen;
     if (unchosen >= PX_WINDOW_SLOTS) return none;
@@ -306,6 +314,7 @@ static bool is_caught_up(const px_core *core, uint32_t member)
 {
     const px_peer *peer = &core->peers[member];
     if (member == core->config.self || !px_election_is_heard(core, member) || peer->differs) return false;
+    if (!px_voters_counts(core, member)) return false;
     if (core->disk == PX_DISK_FULL && peer->disk == PX_DISK_FULL) return false;
     return peer->disk != PX_DISK_OVERDUE && peer->accepted_length == core->slots.taken;
 }

@@ -17,6 +17,7 @@ bool px_taken_is_sound(const px_log_part *log)
         if (i > 0 && entry->index_first != entry[-1].index_first + entry[-1].message_count) return false;
         px_batch batch;
         px_opening opening;
+        px_configuration configuration;
         switch (entry->kind) {
         case PX_ENTRY_BATCH:
             if (px_batch_open(entry->body, UINT32_MAX, &batch)) return false;
@@ -25,7 +26,9 @@ bool px_taken_is_sound(const px_log_part *log)
         case PX_ENTRY_OPEN:
             if (px_opening_open(entry->body, &opening) || entry->message_count != 0) return false;
             break;
-        case PX_ENTRY_CONFIG: return false; /* reserved */
+        case PX_ENTRY_CONFIG:
+            if (px_configuration_open(entry->body, &configuration) || entry->message_count != 0) return false;
+            break;
         }
     }
     return true;
@@ -60,8 +63,9 @@ px_meet px_taken_meet(const px_core *core, const px_log_part *log, uint64_t *slo
     return PX_MEET_OK;
 }
 
-bool px_taken_fits(const px_core *core, const px_log_part *log, uint64_t chosen)
+bool px_taken_fits(const px_core *core, px_ballot accepted, const px_log_part *log, uint64_t chosen)
 {
+    if (!px_voters_fit(core, accepted, log, chosen)) return false;
     const px_slots *slots = &core->slots;
     const uint64_t end = px_part_end(log);
     if (chosen > end) chosen = end;
@@ -89,6 +93,7 @@ void px_taken_choose(px_core *core, uint64_t upto)
     if (upto <= slots->chosen) return;
     slots->chosen = upto;
     px_sessions_choose(&core->sessions, upto);
+    px_voters_choose(core, upto);
 }
 
 static void cut(px_core *core, uint64_t after)
@@ -96,6 +101,7 @@ static void cut(px_core *core, uint64_t after)
     if (after == core->slots.taken) return;
     px_slots_cut(&core->slots, after);
     px_sessions_cut(&core->sessions, after);
+    px_voters_cut(core, after);
 }
 
 /* Slots become chosen one by one, so that the journal of sessions never holds more than a window. */
@@ -107,6 +113,7 @@ static void append(px_core *core, const px_log_part *log, uint64_t chosen)
         const px_entry *entry = &log->entries[i];
         px_slots_push(&core->slots, entry, px_sessions_count_changes(entry));
         px_sessions_apply(&core->sessions, entry);
+        px_voters_apply(core, entry);
         if (entry->slot <= chosen) px_taken_choose(core, entry->slot);
     }
     px_assert(core->slots.taken - core->slots.chosen <= PX_WINDOW_SLOTS);

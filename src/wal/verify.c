@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/crc32c.h"
 #include "paxos/batch.h"
+#include "paxos/configuration.h"
 #include "paxos/entry.h"
 #include "wal/wal_priv.h"
 #include <stdio.h>
@@ -73,6 +74,7 @@ static px_err check_entry(const px_entry *entry, px_wal_report *report, px_wal_f
 {
     px_batch batch;
     px_opening opening;
+    px_configuration configuration;
     px_entry copy = *entry;
     copy.body_hash = px_hash_of(entry->body.data, entry->body.size_bytes);
     const px_hash chain = px_entry_chain(report->chain, &copy);
@@ -83,7 +85,8 @@ static px_err check_entry(const px_entry *entry, px_wal_report *report, px_wal_f
         return say_slot(fault, entry->slot, "its chain hash does not follow from what stands before it");
     const bool is_malformed =
         (entry->kind == PX_ENTRY_BATCH && px_batch_open(entry->body, PX_MESSAGE_BYTES_MOST, &batch)) ||
-        (entry->kind == PX_ENTRY_OPEN && px_opening_open(entry->body, &opening));
+        (entry->kind == PX_ENTRY_OPEN && px_opening_open(entry->body, &opening)) ||
+        (entry->kind == PX_ENTRY_CONFIG && px_configuration_open(entry->body, &configuration));
     if (is_malformed) return say_slot(fault, entry->slot, "its body is malformed");
     report->slots++;
     report->messages += entry->message_count;

@@ -98,6 +98,14 @@ static void free_records(px_bench *bench, uint32_t first)
     bench->record_count = first;
 }
 
+void bench_roster(px_bench *bench, uint64_t own_id)
+{
+    px_input input = {.kind = PX_IN_ROSTER, .roster.own_id = own_id};
+    for (uint32_t member = 0; member < bench->member_count; member++)
+        input.roster.ids[member] = BENCH_ID(member);
+    bench_step(bench, &input);
+}
+
 static void start(px_bench *bench, bool is_voting)
 {
     const px_core_config config = {bench->self, bench->member_count, BENCH_HEARTBEAT_US,
@@ -118,12 +126,11 @@ static void start(px_bench *bench, bool is_voting)
     bench_step(bench, &input);
     for (uint32_t member = 0; member < bench->member_count; member++) {
         if (member == bench->self) continue;
-        input = (px_input){.kind = PX_IN_LINK, .link = {member, true}};
+        input = (px_input){.kind = PX_IN_LINK, .link = {member, true, BENCH_ID(member)}};
         bench_step(bench, &input);
     }
     if (!is_voting) return;
-    input = (px_input){.kind = PX_IN_VOTING};
-    bench_step(bench, &input);
+    bench_roster(bench, BENCH_ID(bench->self));
 }
 
 px_bench *bench_open(uint32_t self, uint32_t member_count, bool is_voting)

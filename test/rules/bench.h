@@ -13,6 +13,8 @@
 
 #define BENCH_HEARTBEAT_US 100000u
 #define BENCH_LOG_MAX 1024u
+/* Storage id of a member in the roster. */
+#define BENCH_ID(member) (100u + (member))
 
 typedef struct {
     px_core *core;
@@ -38,6 +40,8 @@ typedef struct {
 /* A started core that votes, with all links up; or, with is_voting false, one that does not yet. */
 px_bench *bench_open(uint32_t self, uint32_t member_count, bool is_voting);
 void bench_close(px_bench *bench);
+/* Tells the core the roster, and the storage id of its own disk. */
+void bench_roster(px_bench *bench, uint64_t own_id);
 /* Ends the run and starts a new one from what was durable. */
 void bench_restart(px_bench *bench);
 

@@ -79,11 +79,11 @@ static void r8__a_new_link_is_synchronised_on_its_first_answer(void **state)
     (void)state;
     px_bench *bench = bench_open(0, 3, true);
     const px_ballot ballot = bench_lead(bench, 6);
-    px_input input = {.kind = PX_IN_LINK, .link = {1, false}};
+    px_input input = {.kind = PX_IN_LINK, .link = {1, false, 0}};
     bench_step(bench, &input);
     bench_propose(bench);
     assert_null(bench_sent(bench, PX_MESSAGE_ACCEPT, 1));
-    input = (px_input){.kind = PX_IN_LINK, .link = {1, true}};
+    input = (px_input){.kind = PX_IN_LINK, .link = {1, true, BENCH_ID(1)}};
     bench_step(bench, &input);
     const px_effect *heartbeat = bench_sent_now(bench, PX_MESSAGE_HEARTBEAT, 1);
     assert_non_null(heartbeat);

@@ -6,6 +6,7 @@
 #include "codec/wire.h"
 #include "node/node_priv.h"
 #include "paxos/core_priv.h"
+#include "sim/changes.h"
 #include "sim/checks.h"
 #include "sim/faults.h"
 #include "sim/sim_node.h"
@@ -29,7 +30,7 @@ typedef struct {
     uint64_t cuts, durable; /* under `accepted` */
     px_ballot campaign;
     uint64_t campaign_run;
-    bool is_emptied; /* what comes from there now is no vote */
+    bool is_emptied; /* its disk was, and its node has not started since */
     uint64_t kept;   /* chosen slots that it accepted in the ballot that chose them, or above: for ever */
 } sim_voter;
 
@@ -46,6 +47,7 @@ struct sim_protocol {
     sim_chosen *chosen; /* [slot] */
     size_t chosen_capacity;
     uint64_t chosen_upto;
+    sim_changes changes;
     /* The message decoded last, for the other members that it goes to. */
     px_buffer *body;
     px_wire wire;
@@ -65,6 +67,7 @@ void sim_protocol_free(sim_protocol *protocol)
 {
     for (size_t i = 0; i < protocol->ballot_count; i++) free(protocol->ballots[i].chains);
     free(protocol->ballots);
+    free(protocol->changes.items);
     free(protocol->chosen);
     free(protocol->line);
     px_buffer_release(protocol->body);
@@ -139,10 +142,34 @@ static void choose(sim_protocol *protocol, const sim_ballot *ballot, uint32_t vo
     }
 }
 
+/* ---- voters: a name and a disk [R19, R21] ---- */
+
+/* The chosen change of that number; NULL where none is. */
+static const px_configuration *find_configuration(const sim_protocol *protocol, uint64_t number)
+{
+    for (size_t i = 0; i < protocol->changes.count; i++) {
+        const sim_change *change = &protocol->changes.items[i];
+        if (change->configuration.number != number || change->slot > protocol->chosen_upto) continue;
+        if (px_hash_equal(protocol->chosen[change->slot].chain, change->chain)) return &change->configuration;
+    }
+    return NULL;
+}
+
+/* Is the disk that this node has now a voter of that configuration? */
+static bool is_voter(const sim_protocol *protocol, uint32_t place, uint64_t number)
+{
+    const px_node *node = protocol->world->nodes[place]->node;
+    if (!node) return !protocol->voters[place].is_emptied;
+    const px_configuration *configuration = find_configuration(protocol, number);
+    if (number && !configuration) return false;
+    const uint64_t id = number ? configuration->ids[place] : node->state.members[place].storage_id;
+    return id == node->state.storage_id;
+}
+
 /* What it accepted is part of a majority that chose it, or contains it. [R4, R5] */
 static void keep(sim_protocol *protocol, const sim_ballot *ballot, uint32_t voter)
 {
-    if (protocol->voters[voter].is_emptied) return;
+    if (!is_voter(protocol, voter, ballot->ballot.config)) return;
     const uint64_t length = ballot->accepted[voter];
     const uint64_t upto = length < protocol->chosen_upto ? length : protocol->chosen_upto;
     if (upto <= protocol->voters[voter].kept) return;
@@ -154,7 +181,7 @@ static void keep(sim_protocol *protocol, const sim_ballot *ballot, uint32_t vote
 static void count_vote(sim_protocol *protocol, sim_ballot *ballot, uint32_t voter, uint64_t length)
 {
     const uint32_t count = protocol->world->options.node_count;
-    if (length <= ballot->accepted[voter] || protocol->voters[voter].is_emptied) return;
+    if (length <= ballot->accepted[voter] || !is_voter(protocol, voter, ballot->ballot.config)) return;
     ballot->accepted[voter] = length;
     keep(protocol, ballot, voter);
     if (length <= protocol->chosen_upto) return;
@@ -331,8 +358,10 @@ static void on_proposal(sim_protocol *protocol, uint32_t from, const px_message 
               "%s proposes in ballot %llu of its run before", name_of(protocol, from),
               (ull)message->ballot.number);
     if (message->log.after) propose_chain(protocol, ballot, message->log.after, message->log.after_chain);
-    for (uint32_t i = 0; i < message->log.count; i++)
+    for (uint32_t i = 0; i < message->log.count; i++) {
         propose_chain(protocol, ballot, message->log.entries[i].slot, message->log.entries[i].chain);
+        sim_changes_see(&protocol->changes, &message->log.entries[i]);
+    }
 }
 
 static void on_piece(sim_protocol *protocol, uint32_t from, const px_message *message)
@@ -341,15 +370,28 @@ static void on_piece(sim_protocol *protocol, uint32_t from, const px_message *me
         claim(protocol, from, message->log.entries[i].slot, message->log.entries[i].chain);
 }
 
-/* Only who is a voter of a complete roster answers as one. [R18] */
-static void check_voter(const sim_protocol *protocol, uint32_t from, const px_message *message)
+/* Only who is a voter of a complete roster answers as one, and campaigns only in a configuration that is
+ * chosen and names its disk. [R18, R19, R21] */
+static void check_voter(sim_protocol *protocol, uint32_t from, const px_message *message)
 {
     const px_node *node = protocol->world->nodes[from]->node;
-    const bool is_vote_kind = message->kind == PX_MESSAGE_HEARD || message->kind == PX_MESSAGE_PREPARE ||
-                              message->kind == PX_MESSAGE_PROMISE || message->kind == PX_MESSAGE_ACCEPTED ||
-                              message->kind == PX_MESSAGE_PROBED;
-    sim_check(protocol->world, !node || !is_vote_kind || node->core->is_voting, "voter",
-              "%s votes, and is no voter yet", name_of(protocol, from));
+    const bool is_vote_kind = message->kind == PX_MESSAGE_PREPARE || message->kind == PX_MESSAGE_PROMISE ||
+                              message->kind == PX_MESSAGE_ACCEPTED || message->kind == PX_MESSAGE_PROBED;
+    const bool is_leaders = message->kind == PX_MESSAGE_PREPARE || message->kind == PX_MESSAGE_SYNC ||
+                            message->kind == PX_MESSAGE_ACCEPT;
+    if (!node) return;
+    sim_check(protocol->world, !is_vote_kind || node->core->is_voting, "voter", "%s votes, and is no voter",
+              name_of(protocol, from));
+    if (message->kind == PX_MESSAGE_HEARD)
+        sim_check(protocol->world, node->core->voters.is_given, "voter", "%s answers before it may count",
+                  name_of(protocol, from));
+    if (!is_leaders) return;
+    const uint64_t number = message->ballot.config;
+    for (uint32_t i = 0; !is_voter(protocol, from, number) && i < protocol->world->options.node_count; i++)
+        count_leader(protocol, i);
+    sim_check(protocol->world, is_voter(protocol, from, number), "configuration",
+              "%s campaigns or leads in configuration %llu, which is not chosen or knows it by another disk",
+              name_of(protocol, from), (ull)number);
 }
 
 static void on_message(sim_protocol *protocol, uint32_t from, const px_message *message)
@@ -410,7 +452,8 @@ const px_wire *sim_check_sent(sim_world *world, uint32_t from, uint32_t to, px_b
 void sim_check_start(sim_world *world, uint32_t place)
 {
     sim_protocol *protocol = world->checks->protocol;
-    const sim_voter *voter = &protocol->voters[place];
+    sim_voter *voter = &protocol->voters[place];
+    voter->is_emptied = false;
     const px_node_state *state = &world->nodes[place]->node->view.state;
     sim_check(world, !px_ballot_less(state->promised, voter->promised), "promise monotone",
               "%s starts with promised %llu, and had said %llu", name_of(protocol, place),

@@ -232,6 +232,8 @@ const sim_directed *sim_directed_at(uint32_t place)
 {
     for (const sim_directed *directed = sim_directed_log; directed->name; directed++)
         if (place-- == 0) return directed;
+    for (const sim_directed *directed = sim_directed_readmission; directed->name; directed++)
+        if (place-- == 0) return directed;
     return place < sizeof others / sizeof *others ? &others[place] : NULL;
 }
 

@@ -365,12 +365,12 @@ static void on_stored(px_cluster *cluster, const cluster_event *event)
 
 static void tell_link(px_cluster *cluster, uint32_t a, uint32_t b)
 {
-    const bool is_linked = cluster->nodes[a].is_up && cluster->nodes[b].is_up && cluster->can_reach[a][b] &&
-                           cluster->can_reach[b][a];
+    const bool are_up = cluster->nodes[a].is_up && cluster->nodes[b].is_up;
+    const bool is_linked = are_up && cluster->can_reach[a][b] && cluster->can_reach[b][a];
     if (is_linked == cluster->is_linked[a][b]) return;
     cluster->is_linked[a][b] = is_linked;
     if (!cluster->nodes[a].is_up) return;
-    px_input input = {.kind = PX_IN_LINK, .link = {b, is_linked}};
+    px_input input = {.kind = PX_IN_LINK, .link = {b, is_linked, 100 + b}};
     cluster_step(cluster, a, &input);
 }
 
@@ -456,8 +456,8 @@ void cluster_start(px_cluster *cluster, uint32_t place)
     node->chosen = node->view.state.chosen;
     px_input start = {.kind = PX_IN_START};
     cluster_step(cluster, place, &start);
-    px_input voting = {.kind = PX_IN_VOTING};
-    cluster_step(cluster, place, &voting);
+    px_input roster = {.kind = PX_IN_ROSTER, .roster = {100 + place, {100, 101, 102, 103, 104, 105, 106}}};
+    cluster_step(cluster, place, &roster);
     for (uint32_t other = 0; other < cluster->config.member_count; other++) {
         if (other == place) continue;
         tell_link(cluster, place, other);

@@ -285,7 +285,9 @@ static void live(px_victim *victim)
         input = (px_input){.kind = PX_IN_STORED, .stored = {victim->stored}};
         break;
     case 3:
-        input = (px_input){.kind = PX_IN_LINK, .link = {1 + (uint32_t)below(victim, 2), chance(victim, 60)}};
+        input =
+            (px_input){.kind = PX_IN_LINK, .link = {1 + (uint32_t)below(victim, 2), chance(victim, 60), 0}};
+        input.link.storage_id = 100 + input.link.member + (chance(victim, 5) ? 10 + below(victim, 3) : 0);
         break;
     case 4: input = (px_input){.kind = PX_IN_BARRIER, .barrier = victim->messages}; break;
     case 5:
@@ -311,8 +313,8 @@ static px_victim *make_victim(uint64_t seed)
     victim->core = px_core_init(memory, &config);
     px_input start = {.kind = PX_IN_START};
     step(victim, &start);
-    px_input voting = {.kind = PX_IN_VOTING};
-    if (seed % 8) step(victim, &voting);
+    px_input roster = {.kind = PX_IN_ROSTER, .roster = {100, {100, 101, 102}}};
+    if (seed % 8) step(victim, &roster);
     return victim;
 }
 

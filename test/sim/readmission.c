@@ -1,0 +1,229 @@
+/* readmission.c - emptied disks, and how their nodes become voters again: R19 and R21. */
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/directed.h"
+
+#include "sim/script.h"
+
+/* Its process is killed and its disk emptied; it starts again. */
+static void wipe(sim_world *world, uint32_t place)
+{
+    sim_node_crash(world, place, true);
+    sim_disk_empty(&world->nodes[place]->disk);
+    sim_check_emptied(world, place);
+    world->nodes[place]->app.reader.next = 1;
+}
+
+static uint64_t configuration_of(const sim_world *world, uint32_t place)
+{
+    return node_at(world, place) ? core_at(world, place)->voters.current.number : 0;
+}
+
+static bool votes_in(const sim_world *world, uint32_t place, uint64_t configuration)
+{
+    return node_at(world, place) && core_at(world, place)->is_voting &&
+           configuration_of(world, place) >= configuration;
+}
+
+/* Messages of `place` are chosen. */
+static void serve(sim_world *world, uint32_t place)
+{
+    push(world, place, 3);
+    until(world, all_told(world, place));
+}
+
+/* One of three is emptied while the others write; it is readmitted by itself, and then each of the other two
+ * may die alone. */
+static void one_emptied(sim_world *world)
+{
+    for (unsigned i = 0; i < 50; i++) {
+        push(world, A, 5);
+        until(world, all_told(world, A));
+    }
+    wipe(world, C);
+    world->faults->work.is_stopped = false;
+    wait_ms(world, 500);
+    sim_node_start(world, C);
+    until(world, votes_in(world, C, 1) && configuration_of(world, A) == 1 && configuration_of(world, B) == 1);
+    world->faults->work.is_stopped = true;
+    for (uint32_t dead = A; dead <= B; dead++) {
+        until(world, sim_liveness_leader(world, ALL & 7) < PX_MEMBERS_MAX);
+        sim_node_crash(world, dead, true);
+        serve(world, C);
+        sim_node_start(world, dead);
+        until(world, are_linked(world, A, B) && are_linked(world, B, C) && are_linked(world, A, C));
+        serve(world, dead);
+    }
+}
+
+/* The leader itself. */
+static void leader_emptied(sim_world *world)
+{
+    serve(world, A);
+    wipe(world, A);
+    until(world, leads(world, B) || leads(world, C));
+    sim_node_start(world, A);
+    until(world, votes_in(world, A, 1));
+    serve(world, A);
+    sim_node_crash(world, B, true);
+    serve(world, A);
+    sim_node_start(world, B);
+}
+
+/* Two of five, one after the other; then two others may die. */
+static void two_of_five_emptied(sim_world *world)
+{
+    serve(world, A);
+    wipe(world, D);
+    sim_node_start(world, D);
+    until(world, votes_in(world, D, 1));
+    wipe(world, E);
+    sim_node_start(world, E);
+    until(world, votes_in(world, E, 2));
+    until(world, configuration_of(world, D) == 2);
+    sim_node_crash(world, B, true);
+    sim_node_crash(world, C, true);
+    serve(world, D);
+    sim_node_start(world, B);
+    sim_node_start(world, C);
+}
+
+/* Both at once: a majority of the five is left, and both come back. */
+static void two_of_five_at_once(sim_world *world)
+{
+    serve(world, A);
+    wipe(world, D);
+    wipe(world, E);
+    sim_node_start(world, D);
+    sim_node_start(world, E);
+    until(world, votes_in(world, D, 2) && votes_in(world, E, 2));
+    serve(world, E);
+}
+
+/* Emptied while another is down: it waits, and nothing is served, until that one is back. */
+static void emptied_while_another_is_down(sim_world *world)
+{
+    serve(world, A);
+    sim_node_crash(world, B, true);
+    wipe(world, C);
+    sim_node_start(world, C);
+    push(world, A, 1);
+    wait_ms(world, 5000);
+    sim_check(world, !all_told(world, A), "voter", "one disk of three chooses");
+    sim_check(world, configuration_of(world, A) == 0 && !core_at(world, C)->is_voting, "voter",
+              "an emptied disk votes");
+    sim_node_start(world, B);
+    until(world, votes_in(world, C, 1) && all_told(world, A));
+}
+
+/* Two of three emptied: what is left is no majority, and nothing is guessed; status says what to do. The disk
+ * that is put back ends it. */
+static void two_of_three_emptied(sim_world *world)
+{
+    serve(world, A);
+    wipe(world, B);
+    sim_node_crash(world, C, true);
+    sim_node_start(world, B);
+    until(world, are_linked(world, A, B));
+    push(world, A, 1);
+    wait_ms(world, 5000);
+    sim_check(world, !all_told(world, A), "voter", "one disk of three chooses");
+    sim_check(world, configuration_of(world, A) == 0, "voter", "one disk of three readmits another");
+    sim_node_start(world, C);
+    until(world, votes_in(world, B, 1) && all_told(world, A));
+}
+
+/* ---- a change under way, and its leader crashes at each step ---- */
+
+/* A has proposed the change that readmits C, and got as far as `is_reached` says. */
+static void crash_in_change(sim_world *world, px_message_kind dropped, bool (*is_reached)(const sim_world *))
+{
+    serve(world, A);
+    wipe(world, C);
+    if (dropped) drop(world, ALL, MASK(A), dropped);
+    sim_node_start(world, C);
+    until(world, is_reached(world));
+    sim_node_crash(world, A, true);
+    clear(world);
+    wait_ms(world, 1000);
+    sim_node_start(world, A);
+    until(world, votes_in(world, C, 1) && configuration_of(world, A) >= 1);
+    serve(world, A);
+    sim_node_crash(world, B, true);
+    serve(world, C);
+    sim_node_start(world, B);
+}
+
+static bool is_proposed(const sim_world *world)
+{
+    return core_at(world, A)->voters.next_slot != 0;
+}
+
+static bool is_accepted(const sim_world *world)
+{
+    return core_at(world, B)->voters.next_slot != 0 || configuration_of(world, B) == 1;
+}
+
+static bool is_chosen(const sim_world *world)
+{
+    return configuration_of(world, A) == 1;
+}
+
+static bool is_led(const sim_world *world)
+{
+    return is_chosen(world) && leads(world, A);
+}
+
+static void crash_after_proposal(sim_world *world)
+{
+    crash_in_change(world, 0, is_proposed);
+}
+
+static void crash_after_acceptance(sim_world *world)
+{
+    crash_in_change(world, PX_MESSAGE_ACCEPTED, is_accepted);
+}
+
+static void crash_after_choice(sim_world *world)
+{
+    crash_in_change(world, PX_MESSAGE_PROMISE, is_chosen);
+}
+
+static void crash_after_new_lead(sim_world *world)
+{
+    crash_in_change(world, 0, is_led);
+}
+
+/* The new leader is the readmitted node itself, and who elects it has not heard that the change is chosen. */
+static void readmitted_leads(sim_world *world)
+{
+    serve(world, A);
+    wipe(world, C);
+    drop(world, ALL, MASK(B), PX_MESSAGE_CHOSEN);
+    drop(world, MASK(A), MASK(B), PX_MESSAGE_PREPARE);
+    drop(world, MASK(A), MASK(B), PX_MESSAGE_SYNC);
+    drop(world, MASK(A), MASK(B), PX_MESSAGE_HEARTBEAT);
+    drop(world, MASK(A), MASK(B), PX_MESSAGE_HEARD);
+    sim_node_start(world, C);
+    until(world, votes_in(world, C, 1));
+    clear(world);
+    sim_node_crash(world, A, true);
+    until(world, leads(world, C) || leads(world, B));
+    serve(world, C);
+    sim_node_start(world, A);
+    serve(world, A);
+}
+
+const sim_directed sim_directed_readmission[] = {
+    {"one-emptied", 3, one_emptied, false},
+    {"leader-emptied", 3, leader_emptied, false},
+    {"two-of-five-emptied", 5, two_of_five_emptied, false},
+    {"two-of-five-at-once", 5, two_of_five_at_once, false},
+    {"emptied-while-another-is-down", 3, emptied_while_another_is_down, false},
+    {"two-of-three-emptied", 3, two_of_three_emptied, false},
+    {"crash-after-proposal", 3, crash_after_proposal, false},
+    {"crash-after-acceptance", 3, crash_after_acceptance, false},
+    {"crash-after-choice", 3, crash_after_choice, false},
+    {"crash-after-new-lead", 3, crash_after_new_lead, false},
+    {"readmitted-leads", 3, readmitted_leads, false},
+    {NULL, 0, NULL, false},
+};
