@@ -137,7 +137,7 @@ demo: all
 cluster: all
 	@scripts/run-nodes $(N)
 bench: all
-	@test/bench/run
+	@test/bench/run $(PEERS)
 install: all
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(B)/px $(B)/pxctl
 	for n in 1 5; do install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$$n docs/man/*.$$n || exit 1; done
