@@ -169,6 +169,11 @@ void px_follow_pump(px_client *client)
             return;
         }
         const px_err err = px_walk_look(&follow->walk, client->server->env, &letter);
+        if (err == PX_ERR_END && client->server->is_diverged && !follow->is_inside) {
+            px_follow_end(client);
+            px_reply_error(client, (px_bytes){0}, "diverged", PX_DIVERGED_WORDS);
+            return;
+        }
         if (err == PX_ERR_END) break;
         if (err) {
             say_error(client, err);

@@ -48,6 +48,8 @@ struct px_in_pipe {
     bool has_held;
     bool is_ended;   /* the last writer has closed behind the bytes that are here */
     bool is_blocked; /* waits for room */
+    uint64_t blocked_since_us;
+    uint64_t pushed, chosen; /* numbers of the last messages */
     bool is_stopping;
     bool is_failing;        /* said once */
     uint64_t complained_us; /* when a dropped message was last logged; 0: never */
@@ -99,7 +101,7 @@ static bool push_messages(px_in_pipe *pipe)
                 pipe->has_held = true;
                 return false;
             }
-            (void)app->calls->intake_push(app, pipe->intake, cut.message);
+            pipe->pushed = app->calls->intake_push(app, pipe->intake, cut.message);
             room -= room < size_bytes + MESSAGE_COST_BYTES ? room : size_bytes + MESSAGE_COST_BYTES;
             pipe->counters.messages++;
             pipe->counters.bytes += size_bytes;
@@ -227,6 +229,8 @@ static void pump(px_in_pipe *pipe)
         do result = read_once(pipe, &budget);
         while (result == READ_MORE && budget > 0);
     }
+    if (result == READ_BLOCKED && !pipe->is_blocked)
+        pipe->blocked_since_us = pipe->env->clock->now_us(pipe->env->clock);
     pipe->is_blocked = result == READ_BLOCKED;
     if (pipe->retry.is_started) return;
     want(pipe, pipe->is_blocked || pipe->is_stopping ? 0 : PX_STREAM_READ);
@@ -331,10 +335,12 @@ static void on_room(px_intake_events *events)
 /* What is chosen makes room. */
 static void on_chosen(px_intake_events *events, uint64_t upto, uint64_t index, uint32_t consecutive)
 {
-    (void)upto;
+    px_in_pipe *pipe = PX_OWNER_OF(events, px_in_pipe, intake_events);
     (void)index;
     (void)consecutive;
-    go_on(PX_OWNER_OF(events, px_in_pipe, intake_events));
+    pipe->chosen = upto;
+    pipe->blocked_since_us = pipe->env->clock->now_us(pipe->env->clock); /* it moves */
+    go_on(pipe);
 }
 
 static void on_retry(px_timer *timer)
@@ -388,7 +394,12 @@ void px_in_pipe_check(px_in_pipe *pipe)
 
 px_pipe_counters px_in_pipe_count(const px_in_pipe *pipe)
 {
-    return pipe->counters;
+    px_pipe_counters counters = pipe->counters;
+    px_clock *clock = pipe->env->clock;
+    counters.waiting = pipe->pushed - pipe->chosen;
+    counters.is_blocked = pipe->is_blocked;
+    if (pipe->is_blocked) counters.blocked_us = clock->now_us(clock) - pipe->blocked_since_us;
+    return counters;
 }
 
 const char *px_in_pipe_name(const px_in_pipe *pipe)

@@ -16,6 +16,10 @@ struct px_in_pipe_events {
 /* What passed through a pipe in one direction, since the start. */
 typedef struct {
     uint64_t messages, bytes, dropped;
+    uint64_t waiting; /* in: taken and not committed; out: delivered and not yet read */
+    bool has_reader;
+    bool is_blocked;
+    uint64_t blocked_us; /* since when nothing has been read for want of room */
 } px_pipe_counters;
 
 typedef struct {

@@ -43,6 +43,7 @@ static void on_check(px_timer *timer)
 {
     px_local *local = PX_OWNER_OF(timer, px_local, check);
     px_pipes_check(local->pipes);
+    if (local->socket) px_socket_check(local->socket);
     px_env_start(&local->env, &local->check, CHECK_US);
 }
 
@@ -60,6 +61,12 @@ static void on_pipes_stopped(px_pipes_events *events)
 static void on_socket_stopped(px_socket_events *events)
 {
     count_stopped(PX_OWNER_OF(events, px_local, socket_events));
+}
+
+static void on_count_pipes(px_socket_events *events, void *context,
+                           void (*each)(void *context, const px_local_counters *counters))
+{
+    px_pipes_count(PX_OWNER_OF(events, px_local, socket_events)->pipes, context, each);
 }
 
 static px_err fail_cursors(px_err err, const char *name, px_local_fault *fault)
@@ -113,6 +120,7 @@ px_err px_local_open(const px_local_config *config, px_app *app, px_streams *str
     made->check.on_fire = on_check;
     made->pipes_events.on_stopped = on_pipes_stopped;
     made->socket_events.on_stopped = on_socket_stopped;
+    made->socket_events.count_pipes = on_count_pipes;
     px_err err = open_cursors(made, disk, fault);
     if (err) goto fail_cursors;
     err = px_pipes_open(&made->env, config, made->cursors, &made->pipes_events, &made->pipes, fault);

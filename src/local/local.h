@@ -62,6 +62,10 @@ typedef struct {
     const char *pipe;
     const char *direction; /* "in" or "out" */
     uint64_t messages, bytes, dropped;
+    uint64_t waiting;    /* in: taken and not committed; out: delivered and not yet read */
+    bool has_reader;     /* out: as far as is known */
+    bool is_blocked;     /* in: nothing is read, so that writers wait */
+    uint64_t blocked_us; /* since when */
 } px_local_counters;
 void px_local_count(const px_local *local, void *context,
                     void (*each)(void *context, const px_local_counters *counters));

@@ -135,15 +135,20 @@ bool px_op_is_next(const px_client *client, const px_request *request)
 
 bool px_op_run(px_client *client, const px_request *request)
 {
+    px_app *app = client->server->env->app;
     if (!px_op_is_next(client, request)) return false;
     if (client->follow.is_on && request->op != PX_OP_ACK) return refuse_beside_follow(client, request);
     if (request->fault) {
         px_reply_error(client, request->tag, "bad_request", request->fault);
         return true;
     }
-    if (client->server->is_stopping && request->op != PX_OP_STATUS) {
+    if (client->server->is_stopping && request->op != PX_OP_STATUS && request->op != PX_OP_DIGEST) {
         px_reply_error(client, request->tag, "shutting_down",
                        "px stops; it is not in the log and will not be; ask another node");
+        return true;
+    }
+    if (app->calls->is_diverged(app) && request->op != PX_OP_STATUS && request->op != PX_OP_DIGEST) {
+        px_reply_error(client, request->tag, "diverged", PX_DIVERGED_WORDS);
         return true;
     }
     switch (request->op) {
@@ -153,6 +158,8 @@ bool px_op_run(px_client *client, const px_request *request)
     case PX_OP_ACK: return run_ack(client, request);
     case PX_OP_BARRIER: return run_barrier(client, request);
     case PX_OP_STATUS: px_reply_status(client, request->tag); return true;
+    case PX_OP_DIGEST: px_reply_digest(client, request->tag); return true;
+    case PX_OP_TRANSFER: px_transfer_run(client, request); return true;
     case PX_OP_NONE: break;
     }
     return true;

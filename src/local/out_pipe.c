@@ -470,7 +470,11 @@ uint64_t px_out_pipe_taken(const px_out_pipe *pipe)
 
 px_pipe_counters px_out_pipe_count(const px_out_pipe *pipe)
 {
-    return pipe->counters;
+    px_pipe_counters counters = pipe->counters;
+    const uint64_t delivered = pipe->env->app->calls->index_delivered(pipe->env->app);
+    if (pipe->cursor && delivered > pipe->taken) counters.waiting = delivered - pipe->taken;
+    counters.has_reader = pipe->env->streams->has_reader(pipe->env->streams, pipe->stream);
+    return counters;
 }
 
 const char *px_out_pipe_name(const px_out_pipe *pipe)

@@ -10,6 +10,7 @@
 #include "local/socket_priv.h"
 
 #include "base/assert.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +56,10 @@ static void on_timeout(px_timer *timer)
     px_pending *pending = PX_OWNER_OF(timer, px_pending, timer);
     px_client *client = pending->client;
     px_socket *server = client->server;
+    if (pending->op == PX_OP_TRANSFER) {
+        px_transfer_look(pending);
+        return;
+    }
     if (pending->op == PX_OP_BARRIER) {
         px_reply_error(client, tag_of(pending), "no_quorum", "no majority has answered in time; ask again");
         server->env->app->calls->barrier_cancel(server->env->app, &pending->barrier);
@@ -97,6 +102,15 @@ static void flush_all(px_client *first)
     }
 }
 
+void px_pending_end(px_pending *pending)
+{
+    px_socket *server = pending->client->server;
+    part(pending);
+    server->pending_count--;
+    free(pending);
+    px_socket_resume(server);
+}
+
 /* ---- acknowledgements ---- */
 
 static void tell_ack(px_pending *pending)
@@ -107,9 +121,7 @@ static void tell_ack(px_pending *pending)
                        "the disk failed: the cursor may have moved; see the node's log");
     else
         px_reply_ok(client, tag_of(pending));
-    part(pending);
-    client->server->pending_count--;
-    free(pending);
+    px_pending_end(pending);
 }
 
 void px_pending_on_acked(px_socket *server, px_ack *acks, px_err err)
@@ -163,7 +175,7 @@ px_pending *px_pending_make(px_client *client, const px_request *request)
     client->pending_count++;
     if (made->tag_bytes == 0) count_untagged(client, made->op, 1);
     server->pending_count++;
-    if (request->has_timeout && made->op != PX_OP_ACK)
+    if (request->has_timeout && (made->op == PX_OP_SEND || made->op == PX_OP_BARRIER))
         px_timers_start(server->env->clock->timers, &made->timer, request->deadline_us);
     if (made->op == PX_OP_SEND) {
         *server->sent_end = made;
@@ -182,6 +194,11 @@ void px_pending_drop(px_pending *pending)
     if (pending->op == PX_OP_ACK) {
         server->pending_count--;
         if (is_untold) free(pending);
+        return;
+    }
+    if (pending->op == PX_OP_TRANSFER) {
+        server->pending_count--;
+        free(pending);
         return;
     }
     server->env->app->calls->barrier_cancel(server->env->app, &pending->barrier);
@@ -216,19 +233,24 @@ void px_pending_on_chosen(px_socket *server, uint64_t upto, uint64_t index, uint
     px_socket_resume(server);
 }
 
-void px_pending_give_up(px_client *client)
+/* In words for the client: nothing can be said of this request any more. */
+static void reply_given_up(px_pending *pending, const char *code, const char *why)
 {
-    while (client->pending) {
-        px_pending *pending = client->pending;
+    char words[160];
+    const bool may_have_worked = pending->op == PX_OP_SEND || pending->op == PX_OP_ACK;
+    (void)snprintf(words, sizeof words, may_have_worked ? "%s; it may have been done or still be" : "%s",
+                   why);
+    px_reply_error(pending->client, tag_of(pending), may_have_worked ? "unknown" : code, words);
+}
+
+void px_pending_give_up(px_client *client, const char *code, const char *why)
+{
+    for (px_pending *pending = client->pending, *next; pending; pending = next) {
+        next = pending->next;
         if (client->follow.is_inside)
             client->is_closing = true; /* there is no place for a reply */
-        else if (pending->op == PX_OP_SEND)
-            px_reply_error(client, tag_of(pending), "unknown",
-                           "px stops; it may still be committed, by this node's next start at the latest");
-        else if (pending->op == PX_OP_ACK)
-            px_reply_error(client, tag_of(pending), "unknown", "px stops; the cursor may have moved");
         else
-            px_reply_error(client, tag_of(pending), "shutting_down", "px stops; ask another node");
+            reply_given_up(pending, code, why);
         px_pending_drop(pending);
     }
 }

@@ -157,7 +157,11 @@ static void count_side(const char *name, const char *direction, px_pipe_counters
                                         .direction = direction,
                                         .messages = counted.messages,
                                         .bytes = counted.bytes,
-                                        .dropped = counted.dropped};
+                                        .dropped = counted.dropped,
+                                        .waiting = counted.waiting,
+                                        .has_reader = counted.has_reader,
+                                        .is_blocked = counted.is_blocked,
+                                        .blocked_us = counted.blocked_us};
     each(context, &counters);
 }
 

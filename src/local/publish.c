@@ -358,15 +358,14 @@ void px_publish_stop(px_client *client)
                  "px stops; go on at another node, under a session: its next says what is in the log");
 }
 
-void px_publish_give_up(px_client *client)
+void px_publish_give_up(px_client *client, const char *code, const char *words)
 {
     px_publish *publish = client->publish;
     if (!publish || client->is_closing) return;
     publish->pushed = publish->acked;
     publish->is_over = true;
     publish->code = NULL;
-    end_with(publish, "unknown",
-             "px stops; what is not acknowledged may still be committed; a session's next says what was");
+    end_with(publish, code, words);
 }
 
 void px_publish_free(px_client *client)

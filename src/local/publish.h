@@ -22,7 +22,8 @@ bool px_publish_is_owed(const px_client *client);
 
 /* px stops: takes no more, and ends when all that was taken is acknowledged; or now. */
 void px_publish_stop(px_client *client);
-void px_publish_give_up(px_client *client);
+/* Words are static. */
+void px_publish_give_up(px_client *client, const char *code, const char *words);
 
 void px_publish_free(px_client *client);
 

@@ -10,6 +10,8 @@
 
 /* Room for a reply's names and numbers, beside its tag and words. */
 #define REPLY_BYTES 160u
+/* And for what is told of a pipe, beside its name. */
+#define PIPE_BYTES 320u
 #define STATUS_BYTES (4096u + PX_MEMBERS_MAX * 4096u)
 
 static void begin(px_client *client, px_json_writer *writer, size_t size_bytes, bool is_ok, px_bytes tag)
@@ -210,6 +212,33 @@ static void put_status(px_json_writer *writer, const px_status *status)
     px_json_write_object_close(writer);
     put_u64(writer, "delivered", status->delivered);
     put_text(writer, "waiting_for", status->waiting_for);
+    put_bool(writer, "diverged", status->diverged);
+    put_u64(writer, "leaderless_ms", status->leaderless_us / 1000);
+}
+
+/* ---- pipes ---- */
+
+static void count_pipe(void *context, const px_local_counters *counters)
+{
+    size_t *size_bytes = context;
+    *size_bytes += PIPE_BYTES + PX_JSON_STRING_BYTES_MAX(strlen(counters->pipe));
+}
+
+static void put_pipe(void *context, const px_local_counters *counters)
+{
+    px_json_writer *writer = context;
+    px_json_write_object_open(writer);
+    put_text(writer, "name", counters->pipe);
+    put_text(writer, "direction", counters->direction);
+    put_u64(writer, "messages", counters->messages);
+    put_u64(writer, "bytes", counters->bytes);
+    put_u64(writer, "dropped", counters->dropped);
+    put_u64(writer, "waiting", counters->waiting);
+    if (strcmp(counters->direction, "out") == 0)
+        put_bool(writer, "reader", counters->has_reader);
+    else
+        put_u64(writer, "blocked_ms", counters->is_blocked ? counters->blocked_us / 1000 : 0);
+    px_json_write_object_close(writer);
 }
 
 void px_reply_status(px_client *client, px_bytes tag)
@@ -220,8 +249,67 @@ void px_reply_status(px_client *client, px_bytes tag)
     if (client->is_deaf) return;
     app->calls->status(app, &status);
     px_assert(status.self < status.member_count && status.member_count <= PX_MEMBERS_MAX);
-    begin(client, &writer, STATUS_BYTES, true, tag);
+    px_socket_events *events = client->server->events;
+    size_t pipes_bytes = 0;
+    events->count_pipes(events, &pipes_bytes, count_pipe);
+    begin(client, &writer, STATUS_BYTES + pipes_bytes, true, tag);
     put_status(&writer, &status);
+    px_json_write_key(&writer, "pipes");
+    px_json_write_array_open(&writer);
+    events->count_pipes(events, &writer, put_pipe);
+    px_json_write_array_close(&writer);
     put_counters(&writer, &status, client->server->client_count);
+    end(client, &writer);
+}
+
+/* ---- digest ---- */
+
+static void put_hash(px_json_writer *writer, px_hash hash)
+{
+    px_json_write_key(writer, "hash");
+    px_json_write_hash(writer, hash);
+}
+
+/* What a member last said of its chosen log; `same` is null where this node cannot tell. */
+static void put_member_digest(px_json_writer *writer, const px_member_status *member)
+{
+    px_json_write_object_open(writer);
+    put_text(writer, "id", member->id);
+    put_u64(writer, "slot", member->chosen_slot);
+    put_hash(writer, member->chain);
+    px_json_write_key(writer, "same");
+    if (member->is_comparable)
+        px_json_write_bool(writer, member->is_same);
+    else
+        px_json_write_null(writer);
+    px_json_write_object_close(writer);
+}
+
+void px_reply_digest(px_client *client, px_bytes tag)
+{
+    px_status status;
+    px_json_writer writer;
+    px_app *app = client->server->env->app;
+    if (client->is_deaf) return;
+    app->calls->status(app, &status);
+    begin(client, &writer, STATUS_BYTES, true, tag);
+    put_u64(&writer, "index", status.digest_index);
+    put_hash(&writer, status.digest);
+    put_u64(&writer, "slot", status.digest_slot);
+    put_bool(&writer, "diverged", status.diverged);
+    px_json_write_key(&writer, "members");
+    px_json_write_array_open(&writer);
+    for (uint32_t i = 0; i < status.member_count; i++)
+        if (i != status.self) put_member_digest(&writer, &status.members[i]);
+    px_json_write_array_close(&writer);
+    end(client, &writer);
+}
+
+void px_reply_leader(px_client *client, px_bytes tag, const char *leader)
+{
+    px_json_writer writer;
+    if (client->is_deaf) return;
+    begin(client, &writer, REPLY_BYTES + PX_JSON_STRING_BYTES_MAX(strlen(leader)), true, tag);
+    put_text(&writer, "leader", leader);
     end(client, &writer);
 }

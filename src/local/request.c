@@ -16,6 +16,7 @@ enum {
     FIELD_UNTIL,
     FIELD_CONSUMER,
     FIELD_INDEX,
+    FIELD_ID,
     FIELD_SESSION,
     FIELD_SEQ,
     FIELD_FORMAT,
@@ -32,6 +33,7 @@ static const char *const fields[FIELD_COUNT] = {
     [FIELD_UNTIL] = "until",
     [FIELD_CONSUMER] = "consumer",
     [FIELD_INDEX] = "index",
+    [FIELD_ID] = "id",
     [FIELD_SESSION] = "session",
     [FIELD_SEQ] = "seq",
     [FIELD_FORMAT] = "format",
@@ -39,9 +41,10 @@ static const char *const fields[FIELD_COUNT] = {
 
 static px_op read_op(px_json *json)
 {
-    static const char *const ops[] = {"send", "publish", "follow", "ack", "barrier", "status"};
-    static const px_op values[] = {PX_OP_SEND, PX_OP_PUBLISH, PX_OP_FOLLOW,
-                                   PX_OP_ACK,  PX_OP_BARRIER, PX_OP_STATUS};
+    static const char *const ops[] = {"send",    "publish", "follow", "ack",
+                                      "barrier", "status",  "digest", "transfer"};
+    static const px_op values[] = {PX_OP_SEND,    PX_OP_PUBLISH, PX_OP_FOLLOW, PX_OP_ACK,
+                                   PX_OP_BARRIER, PX_OP_STATUS,  PX_OP_DIGEST, PX_OP_TRANSFER};
     enum { COUNT = sizeof values / sizeof *values };
     const uint32_t place = px_json_name_find(px_json_read_string(json), ops, COUNT);
     if (place < COUNT) return values[place];
@@ -101,6 +104,10 @@ static void read_field(px_json *json, uint32_t field, px_request *request)
         request->consumer = px_json_read_string(json);
         if (!px_consumers_is_name(request->consumer))
             px_json_fail(json, "a consumer's name has 1 to 80 bytes and no control character");
+        break;
+    case FIELD_ID:
+        request->id = px_json_read_string(json);
+        request->has_id = true;
         break;
     case FIELD_INDEX: request->index = px_json_read_u64(json, UINT64_MAX - 1); break;
     default: break;

@@ -192,8 +192,10 @@ static void on_deadline(px_timer *timer)
     px_socket *server = PX_OWNER_OF(timer, px_socket, deadline);
     for (px_client *client = server->clients, *next; client; client = next) {
         next = client->next;
-        px_pending_give_up(client);
-        px_publish_give_up(client);
+        px_pending_give_up(client, "shutting_down", "px stops; ask another node");
+        px_publish_give_up(
+            client, "unknown",
+            "px stops; what is not acknowledged may still be committed; a session's next says what was");
         px_client_flush(client);
     }
     px_env_start(server->env, &server->stopped, 0);
@@ -251,6 +253,20 @@ void px_socket_on_delivered(px_socket *server)
         next = client->next;
         if (client->follow.is_on && px_client_unwritten(client) < PX_CLIENT_OUT_BYTES)
             px_client_flush(client);
+    }
+}
+
+/* Whoever waits here for what a diverged node does not give any more is told. */
+void px_socket_check(px_socket *server)
+{
+    px_app *app = server->env->app;
+    if (server->is_stopping || server->is_diverged || !app->calls->is_diverged(app)) return;
+    server->is_diverged = true;
+    for (px_client *client = server->clients, *next; client; client = next) {
+        next = client->next;
+        if (!client->follow.is_on) px_pending_give_up(client, "diverged", PX_DIVERGED_WORDS);
+        px_publish_give_up(client, "diverged", PX_DIVERGED_WORDS);
+        px_client_pump(client);
     }
 }
 

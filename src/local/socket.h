@@ -6,6 +6,7 @@
 #define PX_LOCAL_SOCKET_H
 
 #include "local/consumers.h"
+#include "local/local.h"
 #include "local/local_env.h"
 
 /* Clients at once; one more is told so and closed. */
@@ -15,6 +16,9 @@ typedef struct px_socket px_socket;
 typedef struct px_socket_events px_socket_events;
 struct px_socket_events {
     void (*on_stopped)(px_socket_events *events); /* after px_socket_stop, once, not from inside it */
+    /* Tells of the node's pipes, for the status: calls `each` for every side of them. */
+    void (*count_pipes)(px_socket_events *events, void *context,
+                        void (*each)(void *context, const px_local_counters *counters));
 };
 
 /* Listens at the path. *made only on PX_OK; then the consumers are the socket's to close.
@@ -24,6 +28,9 @@ PX_MUST_USE px_err px_socket_open(const px_local_env *env, px_consumers *consume
 
 /* More messages are delivered. */
 void px_socket_on_delivered(px_socket *server);
+
+/* Looks after what makes no event; now and then. */
+void px_socket_check(px_socket *server);
 
 /* Takes no new client and no new work, and waits up to wait_us for the replies that are owed. */
 void px_socket_stop(px_socket *server, uint64_t wait_us);

@@ -31,6 +31,8 @@
 /* What long lines may make the clients' buffers grow, together; one of them may go beyond it. */
 #define PX_CLIENTS_GROWN_BYTES (32u << 20)
 
+#define PX_DIVERGED_WORDS "this node's log differs from a majority's: ask another; its own log says more"
+
 typedef struct px_client px_client;
 typedef struct px_pending px_pending;
 typedef struct px_publish px_publish;           /* publish.c */
@@ -43,7 +45,9 @@ typedef enum {
     PX_OP_FOLLOW,
     PX_OP_ACK,
     PX_OP_BARRIER,
-    PX_OP_STATUS
+    PX_OP_STATUS,
+    PX_OP_DIGEST,
+    PX_OP_TRANSFER
 } px_op;
 
 typedef enum { PX_FROM_NONE, PX_FROM_NUMBER, PX_FROM_START, PX_FROM_END } px_from;
@@ -61,6 +65,8 @@ typedef struct {
     uint64_t from_index;
     uint64_t until;    /* UINT64_MAX: no end */
     px_bytes consumer; /* empty: none */
+    bool has_id;
+    px_bytes id; /* of a member */
     uint64_t index;
     bool has_session;
     px_bytes session;
@@ -128,9 +134,10 @@ struct px_pending {
     px_barrier barrier;
     px_ack ack;
     px_op op;
-    bool is_untold;  /* an acknowledgement that is done */
-    px_err err;      /* then: how it went */
-    uint64_t number; /* of the message in the intake */
+    uint64_t deadline_us; /* of a transfer */
+    bool is_untold;       /* an acknowledgement that is done */
+    px_err err;           /* then: how it went */
+    uint64_t number;      /* of the message in the intake */
     size_t tag_bytes;
     uint8_t tag[];
 };
@@ -160,6 +167,7 @@ struct px_socket {
     px_client *overdrawn; /* the one client whose buffer may go beyond all bounds but its own */
     bool is_failing;      /* to take clients; said once */
     bool is_stopping;
+    bool is_diverged; /* the node's log differs from a majority's: found by the last look */
 };
 
 /* ---- client.c ---- */
@@ -207,8 +215,10 @@ void px_pending_on_chosen(px_socket *server, uint64_t upto, uint64_t index, uint
 void px_pending_on_acked(px_socket *server, px_ack *acks, px_err err);
 /* Answers what is done and could not be told inside a message. */
 void px_pending_tell(px_client *client);
-/* Answers all of a client that still wait, for px stops. */
-void px_pending_give_up(px_client *client);
+/* It is answered: frees it. */
+void px_pending_end(px_pending *pending);
+/* Answers all of a client that still wait by `code`, or `unknown` where they may have been carried out. */
+void px_pending_give_up(px_client *client, const char *code, const char *why);
 /* Frees what is left. */
 void px_pending_deinit(px_socket *server);
 
@@ -234,5 +244,14 @@ void px_reply_index(px_client *client, px_bytes tag, uint64_t index);
 void px_reply_barrier(px_client *client, px_bytes tag, uint64_t index);
 void px_reply_error(px_client *client, px_bytes tag, const char *code, const char *message);
 void px_reply_status(px_client *client, px_bytes tag);
+void px_reply_digest(px_client *client, px_bytes tag);
+void px_reply_leader(px_client *client, px_bytes tag, const char *leader);
+
+/* ---- transfer.c ---- */
+
+/* Hands leadership over; the reply comes when another leads. */
+void px_transfer_run(px_client *client, const px_request *request);
+/* Looks whether it does. The request is answered, or looks again. */
+void px_transfer_look(px_pending *pending);
 
 #endif

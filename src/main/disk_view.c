@@ -92,7 +92,7 @@ static void do_close(px_disk *disk, px_disk_file *file)
 static px_err do_read(px_disk *disk, px_disk_file *file, uint64_t offset, uint8_t *space, size_t size_bytes,
                       bool fresh, size_t *read_bytes)
 {
-    (void)disk;
+    const view *self = (const view *)disk;
     *read_bytes = 0;
     if (file->fd < 0) return PX_OK;
     if (fresh) (void)posix_fadvise(file->fd, (off_t)offset, (off_t)size_bytes, POSIX_FADV_DONTNEED);
@@ -104,6 +104,7 @@ static px_err do_read(px_disk *disk, px_disk_file *file, uint64_t offset, uint8_
         if (got == 0) break;
         *read_bytes += (size_t)got;
     }
+    if (self->events.on_read) self->events.on_read(self->events.context, *read_bytes);
     return PX_OK;
 }
 

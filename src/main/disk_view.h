@@ -12,6 +12,8 @@ typedef struct {
     void *context;
     /* Something would have been written over what stands there. */
     void (*on_write)(void *context, const char *name, uint64_t offset, size_t size_bytes);
+    /* So much was read, of whatever file; NULL: nobody cares. */
+    void (*on_read)(void *context, size_t size_bytes);
 } px_disk_view_events;
 
 /* Opens the folder, and keeps nodes from starting on it until it is closed. *disk only on PX_OK.

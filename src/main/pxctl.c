@@ -9,17 +9,9 @@
 #include <string.h>
 
 static const px_command *const commands[] = {
-    &px_command_status,
-    &px_command_send,
-    &px_command_tail,
-    &px_command_barrier,
-    &px_command_bench,
-    &px_command_members,
-    &px_command_digest,
-    &px_command_why,
-    &px_command_certs,
-    &px_command_verify,
-    NULL,
+    &px_command_status, &px_command_send,    &px_command_tail,     &px_command_barrier,
+    &px_command_bench,  &px_command_members, &px_command_transfer, &px_command_digest,
+    &px_command_why,    &px_command_certs,   &px_command_verify,   NULL,
 };
 
 static void print_overview(FILE *to)

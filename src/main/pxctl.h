@@ -34,6 +34,7 @@ extern const px_command px_command_tail;
 extern const px_command px_command_barrier;
 extern const px_command px_command_bench;
 extern const px_command px_command_members;
+extern const px_command px_command_transfer;
 extern const px_command px_command_digest;
 extern const px_command px_command_why;
 extern const px_command px_command_certs;

@@ -8,14 +8,13 @@
 #include "main/pxctl.h"
 #include "main/pxctl_client.h"
 #include "main/pxctl_histogram.h"
+#include "main/pxctl_terminal.h"
 
 #include "base/limits.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #define SECONDS_DEFAULT 5u
 #define SIZE_DEFAULT 128u
@@ -23,8 +22,7 @@
 #define WINDOW_MOST 65536u
 #define SECONDS_MOST 86400u
 /* How often the bar is drawn. */
-#define PROGRESS_US 200000u
-#define BAR_COLUMNS 30
+#define PROGRESS_MS 200
 
 typedef struct {
     px_client client;
@@ -35,16 +33,10 @@ typedef struct {
     uint64_t started, answered, finished; /* finished: all before it are answered */
     uint64_t *started_us;                 /* by message, a ring */
     bool *is_answered;                    /* likewise */
-    uint64_t first_us, last_us, drawn_us;
+    uint64_t first_us, last_us;
+    px_progress progress;
     px_histogram latency;
 } bench;
-
-static uint64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
-}
 
 /* ---- requests and replies ---- */
 
@@ -54,7 +46,7 @@ static bool prepare(bench *of)
     static const char tail[] = "\"}\n";
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     static const char head[] = ",\"data\":\"";
-    uint64_t state = now_us() | 1;
+    uint64_t state = px_clock_us() | 1;
     of->data_bytes = sizeof head - 1 + of->size_bytes + sizeof tail - 1;
     of->data = malloc(of->data_bytes);
     of->started_us = calloc(of->window, sizeof *of->started_us);
@@ -99,7 +91,7 @@ static bool take_replies(bench *of)
 {
     size_t size_bytes;
     const char *line;
-    const uint64_t at_us = now_us();
+    const uint64_t at_us = px_clock_us();
     while ((line = px_client_line(&of->client, &size_bytes))) {
         const uint64_t tag = tag_of(line);
         if (tag < of->finished || tag >= of->started || of->is_answered[tag % of->window]) {
@@ -119,28 +111,24 @@ static bool take_replies(bench *of)
 
 /* ---- the run ---- */
 
-static void draw_progress(bench *of, uint64_t at_us)
+static void draw_progress(bench *of)
 {
-    if (at_us - of->drawn_us < PROGRESS_US) return;
-    of->drawn_us = at_us;
-    const uint64_t elapsed_us = at_us - of->first_us;
-    const uint64_t whole = of->messages == UINT64_MAX ? of->seconds * 1000000u : of->messages;
-    const uint64_t done = of->messages == UINT64_MAX ? elapsed_us : of->answered;
-    const uint64_t share = done >= whole ? 100 : done * 100 / whole;
-    char bar[BAR_COLUMNS + 1];
-    for (size_t i = 0; i < BAR_COLUMNS; i++) bar[i] = i * 100 < share * BAR_COLUMNS ? '#' : '.';
-    bar[BAR_COLUMNS] = '\0';
-    fprintf(stderr, "\r[%s] %3llu%%  %10.0f messages/s ", bar, (unsigned long long)share,
-            elapsed_us ? (double)of->answered * 1e6 / (double)elapsed_us : 0.0);
+    char words[48];
+    const uint64_t elapsed_us = px_clock_us() - of->first_us;
+    const bool is_timed = of->messages == UINT64_MAX;
+    (void)snprintf(words, sizeof words, "%10.0f messages/s",
+                   elapsed_us ? (double)of->answered * 1e6 / (double)elapsed_us : 0.0);
+    px_progress_draw(&of->progress, is_timed ? elapsed_us : of->answered,
+                     is_timed ? of->seconds * 1000000u : of->messages, words);
 }
 
 static px_exit measure(bench *of)
 {
-    const bool draws = isatty(STDERR_FILENO) == 1;
+    const bool draws = px_progress_shows(&of->progress);
     px_exit status = PX_EXIT_DONE;
-    of->first_us = of->last_us = of->drawn_us = now_us();
+    of->first_us = of->last_us = px_clock_us();
     for (;;) {
-        const uint64_t at_us = now_us();
+        const uint64_t at_us = px_clock_us();
         const bool is_over = of->started == of->messages ||
                              (of->messages == UINT64_MAX && at_us - of->first_us >= of->seconds * 1000000u);
         if (is_over && of->finished == of->started) break;
@@ -148,14 +136,14 @@ static px_exit measure(bench *of)
                px_client_queued(&of->client) < PX_MESSAGE_BYTES_DEFAULT) {
             start_message(of, at_us);
         }
-        px_client_move(&of->client, -1, draws ? (int)(PROGRESS_US / 1000) : -1);
+        px_client_move(&of->client, -1, draws ? PROGRESS_MS : -1);
         if (!take_replies(of)) status = PX_EXIT_FAILED;
         if (!status && of->client.is_ended)
             status = px_say_failed("the node closed the connection; see its log");
         if (status) break;
-        if (draws) draw_progress(of, now_us());
+        draw_progress(of);
     }
-    if (draws) fputs("\r\033[K", stderr);
+    px_progress_end(&of->progress);
     return status;
 }
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "main/pxctl.h"
 #include "main/pxctl_client.h"
+#include "main/pxctl_terminal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,9 +47,10 @@ static void print_member(const json_t *member, const char *self, const char *lea
     fit(text_of(member, "addr", "-"), addr, ADDR_COLUMNS);
     const json_t *rtt_ms = json_object_get(member, "rtt_ms");
     if (json_is_number(rtt_ms)) snprintf(rtt, sizeof rtt, "%.2f", json_number_value(rtt_ms));
-    printf("%c %-*s %-*s %-4s %7s %8lld %-6s %.*s\n", strcmp(id, self) == 0 ? '*' : ' ', NAME_COLUMNS, name,
-           ADDR_COLUMNS, addr, json_is_true(json_object_get(member, "connected")) ? "up" : "down", rtt,
-           number_of(member, "lag"),
+    const bool is_up = json_is_true(json_object_get(member, "connected"));
+    printf("%c %-*s %-*s %s%-4s%s %7s %8lld %-6s %.*s\n", strcmp(id, self) == 0 ? '*' : ' ', NAME_COLUMNS,
+           name, ADDR_COLUMNS, addr, px_colour_on(is_up ? PX_COLOUR_GOOD : PX_COLOUR_BAD),
+           is_up ? "up" : "down", px_colour_off(), rtt, number_of(member, "lag"),
            is_leader  ? "leader"
            : is_voter ? "voter"
                       : "-",
@@ -67,9 +69,9 @@ static void print_table(const json_t *status)
            number_of(status, "first"));
     printf("digest     %s at %lld\n", text_of(digest, "hash", "-"), number_of(digest, "index"));
     const char *waiting = text_of(status, "waiting_for", "");
-    if (*waiting) printf("waiting    %s\n", waiting);
-    printf("\n  %-*s %-*s %-4s %7s %8s %-6s %s\n", NAME_COLUMNS, "MEMBER", ADDR_COLUMNS, "ADDRESS", "LINK",
-           "RTT ms", "LAG", "ROLE", "DISK");
+    if (*waiting) printf("waiting    %s%s%s\n", px_colour_on(PX_COLOUR_BAD), waiting, px_colour_off());
+    printf("\n%s  %-*s %-*s %-4s %7s %8s %-6s %s%s\n", px_colour_on(PX_COLOUR_STRONG), NAME_COLUMNS, "MEMBER",
+           ADDR_COLUMNS, "ADDRESS", "LINK", "RTT ms", "LAG", "ROLE", "DISK", px_colour_off());
     size_t i;
     const json_t *member;
     // cppcheck-suppress unknownMacro

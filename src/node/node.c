@@ -65,6 +65,11 @@ static void restore(void *context, const px_record *record)
 
 /* ---- open and close ---- */
 
+static void transfer(px_app *app, uint32_t member)
+{
+    px_node_hand_over((px_node *)app, member);
+}
+
 const px_app_calls px_node_app_calls = {
     .intake_open = px_intake_open,
     .session_open = px_session_open,
@@ -78,6 +83,8 @@ const px_app_calls px_node_app_calls = {
     .barrier = px_barriers_ask,
     .barrier_cancel = px_barriers_cancel,
     .status = px_status_fill,
+    .is_diverged = px_status_is_diverged,
+    .transfer = transfer,
 };
 
 static void make_core(px_node *node)
@@ -105,6 +112,7 @@ px_err px_node_open(const px_node_config *config, const px_node_ports *ports, px
     node->config = *config;
     node->ports = *ports;
     node->turn_timer.on_fire = on_turn_timer;
+    node->leaderless_since_us = px_node_now_us(node);
     px_prng_init(&node->prng, config->seed);
     name_members(node);
     make_core(node);

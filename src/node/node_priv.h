@@ -184,6 +184,7 @@ struct px_node {
     bool is_vote_said, was_voter;
     uint64_t configuration_said;
     px_ballot leader_said;
+    uint64_t leaderless_since_us; /* where that is none */
 };
 
 static inline uint64_t px_node_now_us(px_node *node)
@@ -303,6 +304,7 @@ void px_barriers_on_message(px_node *node, uint32_t from, const px_wire *wire);
 
 /* ---- status.c ---- */
 void px_status_fill(px_app *app, px_status *status);
+bool px_status_is_diverged(px_app *app);
 void px_status_say_changes(px_node *node);
 
 #endif

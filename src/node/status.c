@@ -37,6 +37,13 @@ static void fill_member(const px_node *node, uint32_t place, px_member_status *s
     status->voter = px_links_is_voter(node, place);
     status->heard = place == node->self || node->view.heard[place];
     status->disk = node->view.disks[place];
+    const px_node_state *state = place == node->self ? &node->view.state : &node->view.members[place];
+    px_hash own;
+    status->chosen_slot = state->chosen;
+    status->chain = state->chosen_chain;
+    status->is_comparable = state->chosen > 0 && px_core_chain_at(node->core, state->chosen, &own) &&
+                            state->chosen <= node->view.state.chosen;
+    status->is_same = status->is_comparable && px_hash_equal(own, state->chosen_chain);
 }
 
 /* Do so few of the disks that voted exist still that no majority can come together? */
@@ -71,7 +78,10 @@ void px_status_fill(px_app *app, px_status *status)
     status->first = 1;
     status->delivered = node->delivered_index;
     status->digest_index = node->view.index_chosen;
+    status->digest_slot = node->view.state.chosen;
     (void)px_core_chain_at(node->core, node->view.state.chosen, &status->digest);
+    status->diverged = node->view.diverged;
+    if (!status->has_leader) status->leaderless_us = px_node_now_us(node) - node->leaderless_since_us;
     px_roster_missing(node, status->waiting_for, sizeof status->waiting_for);
     if (node->view.diverged)
         copy_text(status->waiting_for, sizeof status->waiting_for,
@@ -126,6 +136,11 @@ static void say_voters(px_node *node)
     node->was_voter = is_voter;
 }
 
+bool px_status_is_diverged(px_app *app)
+{
+    return ((px_node *)app)->view.diverged;
+}
+
 /* The word `ready` is said when this node can take messages: it knows a leader. */
 void px_status_say_changes(px_node *node)
 {
@@ -134,6 +149,7 @@ void px_status_say_changes(px_node *node)
     const px_ballot leader = node->view.leader;
     if (px_ballot_equal(leader, node->leader_said)) return;
     node->leader_said = leader;
+    node->leaderless_since_us = px_node_now_us(node);
     if (px_ballot_is_none(leader)) {
         px_log_event(node->ports.log, PX_LOG_WARN, "leader: none is known");
         return;

@@ -99,6 +99,12 @@ typedef struct {
     void (*barrier)(px_app *app, px_barrier *barrier);
     void (*barrier_cancel)(px_app *app, px_barrier *barrier);
     void (*status)(px_app *app, px_status *status);
+    /* Does its log differ from a majority's? Then nothing is delivered or taken here any more. [§7] */
+    bool (*is_diverged)(px_app *app);
+    /* A leader hands over to a member, or to whoever is best where it is PX_MEMBERS_MAX; it gives up trying
+     * after an election timeout. Status tells what came of it. Nothing where this node does not lead.
+     * [R14] */
+    void (*transfer)(px_app *app, uint32_t member);
 } px_app_calls;
 
 struct px_app {
@@ -134,6 +140,10 @@ typedef struct {
     bool voter;
     bool heard;
     px_disk_health disk;
+    /* Its chosen log as it last said, and whether this node has the same there, where it remembers. */
+    uint64_t chosen_slot;
+    px_hash chain;
+    bool is_comparable, is_same;
 } px_member_status;
 
 struct px_status {
@@ -146,8 +156,10 @@ struct px_status {
     uint64_t committed; /* index of the last chosen message it knows */
     uint64_t first;     /* index of the first in the log; 1 */
     uint64_t delivered;
-    uint64_t digest_index;               /* messages delivered up to the slot of the digest */
+    uint64_t digest_index, digest_slot;  /* messages delivered up to the slot of the digest */
     px_hash digest;                      /* chain hash there */
+    bool diverged;                       /* its log differs from a majority's [§7] */
+    uint64_t leaderless_us;              /* since when it has known no leader; 0 where it knows one */
     char waiting_for[PX_NAME_BYTES_MAX]; /* why it is not ready, in words; empty where it is */
     /* Counters since the start. */
     uint64_t slots_proposed, messages_proposed, syncs, records, log_bytes, wakeups, json_sent, json_received,

@@ -257,7 +257,23 @@ static void status(px_app *app, px_status *said)
     said->committed = said->delivered = said->digest_index = fake->delivered;
     said->digest = (px_hash){.high = 1, .low = 2};
     said->first = fake->first;
+    said->diverged = fake->is_diverged;
+    if (fake->is_led_by_other) said->leader = 1;
+    if (fake->is_led_by_other) said->role = PX_ROLE_FOLLOWER;
+    said->members[1].connected = said->members[1].heard = fake->is_peer_up;
     if (fake->is_not_ready) snprintf(said->waiting_for, sizeof said->waiting_for, "a leader");
+}
+
+static bool is_diverged(px_app *app)
+{
+    return fake_of(app)->is_diverged;
+}
+
+static void transfer(px_app *app, uint32_t member)
+{
+    fake_app *fake = fake_of(app);
+    fake->transfers++;
+    fake->is_led_by_other = !fake->is_transfer_refused && member != fake->self;
 }
 
 static const px_app_calls fake_calls = {
@@ -272,6 +288,8 @@ static const px_app_calls fake_calls = {
     .barrier = barrier,
     .barrier_cancel = barrier_cancel,
     .status = status,
+    .is_diverged = is_diverged,
+    .transfer = transfer,
 };
 
 void fake_app_init(fake_app *app, px_clock *clock, uint32_t message_bytes_max)

@@ -36,6 +36,11 @@ typedef struct {
     uint32_t self;
     bool is_held;      /* nothing is chosen */
     bool is_not_ready; /* status says that it waits for something */
+    bool is_diverged;
+    bool is_peer_up;          /* the other member */
+    bool is_led_by_other;     /* after a transfer */
+    bool is_transfer_refused; /* nobody takes over */
+    uint32_t transfers;
     uint64_t stamp_ms;
     uint64_t first; /* the log's start, 1 */
     uint64_t delivered;
