@@ -29,11 +29,14 @@ static void tell_intakes(px_node *node, const px_entry *entry)
     px_batch batch;
     const px_err err = px_batch_open(entry->body, node->config.message_bytes_max, &batch);
     px_assert(err == PX_OK);
-    uint64_t index = entry->index_first;
+    uint32_t message = 0;
+    const uint8_t *payload = batch.payloads.data;
     for (uint32_t i = 0; i < batch.run_count; i++) {
         const px_run run = px_batch_run(&batch, i);
-        index += run.count;
-        px_intakes_on_chosen(node, &run, index - 1);
+        px_intakes_on_chosen(node, &run, entry->index_first + message + run.count - 1, &batch, message,
+                             payload);
+        message += run.count;
+        payload += run.size_bytes;
     }
 }
 

@@ -115,11 +115,17 @@ void px_intake_set_holder(px_node *node, px_intake *intake, uint64_t holder, uin
     if (intake->events && intake->events->on_opened) intake->events->on_opened(intake->events, next);
 }
 
+static px_intake *find_holder_behind(const px_intake *intake, uint64_t holder)
+{
+    px_intake *next = intake->holder_next;
+    while (next && next->holder != holder) next = next->holder_next;
+    return next;
+}
+
 static px_intake *find_holder(px_node *node, uint64_t holder)
 {
     px_intake *intake = *bucket_of(node, holder);
-    while (intake && intake->holder != holder) intake = intake->holder_next;
-    return intake;
+    return !intake || intake->holder == holder ? intake : find_holder_behind(intake, holder);
 }
 
 static uint64_t kept_count(const px_intake *intake)
@@ -426,16 +432,29 @@ static void tell_chosen(px_intake *intake, bool is_own, uint64_t index_last, uin
         events->on_duplicate(events, intake->chosen, index_last, count);
 }
 
-void px_intakes_on_chosen(px_node *node, const px_run *run, uint64_t index_last)
+/* Is the run what this intake handed over? Asked where several of this node use one session. */
+static bool is_same_run(const px_intake *intake, const px_run *run, const px_batch *batch, uint32_t message,
+                        const uint8_t *payload)
 {
-    px_intake *intake = find_holder(node, run->holder);
-    if (!intake || intake->is_ended) return;
+    if (run->sequence != intake->chosen + 1 || run->sequence + run->count - 1 > intake->pushed) return false;
+    size_t at = 0;
+    for (uint32_t i = 0; i < run->count; i++) {
+        const uint32_t length = intake->lengths[(run->sequence + i) % intake->lengths_capacity];
+        if (length != px_batch_length(batch, message + i)) return false;
+        at += length;
+    }
+    for (size_t i = 0; i < at; i++)
+        if (payload[i] != intake->bytes[(intake->bytes_start + i) % intake->bytes_capacity]) return false;
+    return true;
+}
+
+static void take_chosen(px_node *node, px_intake *intake, const px_run *run, uint64_t index_last, bool is_own)
+{
     const uint64_t upto = run->sequence + run->count - 1;
-    if (upto <= intake->chosen) return;
+    if (intake->is_ended || upto <= intake->chosen) return;
     /* Of what was kept, the file may know more than the log did when it was read back. */
     px_assert(run->sequence == intake->chosen + 1 || intake->is_kept);
-    const bool is_client = intake->kind == PX_SESSION_CLIENT;
-    px_assert(is_client || upto <= intake->pushed);
+    px_assert(intake->kind == PX_SESSION_CLIENT || upto <= intake->pushed);
     const uint64_t pushed_upto = upto < intake->pushed ? upto : intake->pushed;
     if (pushed_upto > intake->chosen) drop_chosen(node, intake, pushed_upto);
     intake->chosen = upto;
@@ -444,8 +463,20 @@ void px_intakes_on_chosen(px_node *node, const px_run *run, uint64_t index_last)
     if (intake->mode == PX_SESSION_JOIN && intake->pushed < upto) intake->pushed = upto;
     intake->moved_us = px_node_now_us(node);
     shrink(node, intake);
-    tell_chosen(intake, !is_client || run->origin == node->self, index_last, run->count);
+    tell_chosen(intake, is_own, index_last, run->count);
     forget_if_done(node, intake);
+}
+
+void px_intakes_on_chosen(px_node *node, const px_run *run, uint64_t index_last, const px_batch *batch,
+                          uint32_t message, const uint8_t *payload)
+{
+    px_intake *first = find_holder(node, run->holder);
+    const bool is_shared = first && find_holder_behind(first, run->holder);
+    for (px_intake *intake = first; intake; intake = find_holder_behind(intake, run->holder)) {
+        const bool is_own =
+            run->origin == node->self && (!is_shared || is_same_run(intake, run, batch, message, payload));
+        take_chosen(node, intake, run, index_last, is_own || intake->kind == PX_SESSION_MEMBER);
+    }
 }
 
 /* ---- its turn ---- */

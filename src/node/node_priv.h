@@ -237,7 +237,9 @@ uint64_t px_intake_push(px_app *app, px_intake *intake, px_bytes message);
 void px_intake_set_holder(px_node *node, px_intake *intake, uint64_t holder, uint64_t next);
 /* Nothing more of it will be chosen: forgets what is left, and tells its application. */
 void px_intake_end_with(px_node *node, px_intake *intake, px_intake_end end);
-void px_intakes_on_chosen(px_node *node, const px_run *run, uint64_t index_last);
+/* A run is chosen: its messages stand in the batch from `message` on, their payloads at `payload`. */
+void px_intakes_on_chosen(px_node *node, const px_run *run, uint64_t index_last, const px_batch *batch,
+                          uint32_t message, const uint8_t *payload);
 void px_intakes_turn(px_node *node); /* tells those that were full of room; frees those that are done with */
 void px_intakes_rewind(px_node *node); /* everything not chosen is to be sent again */
 void px_intakes_deinit(px_node *node);

@@ -23,11 +23,20 @@ typedef struct {
     size_t payload;
 } px_part;
 
+/* Messages of a holder in the batch under way. A place of an older batch is free. */
+typedef struct {
+    uint64_t holder, batch;
+    uint32_t count;
+} px_ahead;
+#define AHEAD_PLACES (4 * PX_BATCH_RUNS_MAX)
+
 /* A batch while it is put together: runs are chosen first, then laid out at once. */
 struct px_assembly {
     px_part parts[PX_BATCH_RUNS_MAX];
     px_batch batches[PX_BATCH_RUNS_MAX];
     px_forwarded *used; /* forwards whose bytes the parts point into */
+    px_ahead ahead[AHEAD_PLACES];
+    uint64_t number; /* of this batch */
     uint32_t part_count, batch_count, messages;
     size_t payload_bytes;
     size_t bytes_max;  /* of a batch of several messages */
@@ -37,6 +46,7 @@ struct px_assembly {
 
 static void begin_assembly(px_assembly *assembly, size_t bytes_room, uint32_t runs_max)
 {
+    assembly->number++;
     assembly->used = NULL;
     assembly->part_count = assembly->batch_count = assembly->messages = 0;
     assembly->payload_bytes = 0;
@@ -59,32 +69,36 @@ static bool fits(const px_assembly *assembly, uint32_t messages, size_t payload_
            (is_alone ? assembly->bytes_room : assembly->bytes_max);
 }
 
-static uint32_t ahead_of(const px_assembly *assembly, uint64_t holder)
+static px_ahead *ahead_of(px_assembly *assembly, uint64_t holder)
 {
-    uint32_t ahead = 0;
-    for (uint32_t i = 0; i < assembly->part_count; i++)
-        if (assembly->parts[i].run.holder == holder) ahead += assembly->parts[i].run.count;
+    uint64_t place = holder;
+    while (assembly->ahead[place % AHEAD_PLACES].batch == assembly->number &&
+           assembly->ahead[place % AHEAD_PLACES].holder != holder)
+        place++;
+    px_ahead *ahead = &assembly->ahead[place % AHEAD_PLACES];
+    if (ahead->batch != assembly->number) *ahead = (px_ahead){.holder = holder, .batch = assembly->number};
     return ahead;
 }
 
 static void add_part(px_assembly *assembly, const px_part *part)
 {
     assembly->parts[assembly->part_count++] = *part;
+    ahead_of(assembly, part->run.holder)->count += part->run.count;
     assembly->messages += part->run.count;
     assembly->payload_bytes += part->run.size_bytes;
 }
 
 /* ---- this node's own messages ---- */
 
-/* At the leader the log may hold more of an intake than this node counted as sent (it was sent by way of the
- * leader before). */
-static bool catch_up_with_log(px_node *node, px_intake *intake)
+/* At the leader the log, or the batch under way, may hold more of an intake than this node counted as sent:
+ * it was sent by way of the leader before, or another intake brought it in. */
+static bool catch_up_with_log(px_node *node, px_intake *intake, uint32_t ahead)
 {
     for (unsigned attempt = 0; attempt < 2; attempt++) {
         const px_run rest = {intake->holder, intake->sent + 1, (uint32_t)(intake->pushed - intake->sent), 0,
                              node->self};
         uint32_t skip = 0;
-        switch (px_core_admit(node->core, &rest, 0, &skip)) {
+        switch (px_core_admit(node->core, &rest, ahead, &skip)) {
         case PX_ADMIT_NEXT: return true;
         case PX_ADMIT_OVERLAP: px_intake_skip(intake, skip); return true;
         case PX_ADMIT_DUPLICATE: px_intake_skip(intake, rest.count); return false;
@@ -101,7 +115,7 @@ static void add_intake(px_node *node, px_assembly *assembly, px_intake *intake, 
     if (intake->holder == 0 || intake->sent >= intake->pushed || assembly->part_count >= assembly->runs_max)
         return;
     if (intake->is_kept && node->is_kept_stale) return; /* not before it is on disk so [R12] */
-    if (is_leader && !catch_up_with_log(node, intake)) return;
+    if (is_leader && !catch_up_with_log(node, intake, ahead_of(assembly, intake->holder)->count)) return;
     const size_t used = assembly_bytes(assembly, 0, 0);
     size_t payload_bytes = 0;
     uint32_t count = 0;
@@ -226,7 +240,8 @@ static void admit_run(px_node *node, px_assembly *assembly, const px_batch *batc
                       uint32_t message, size_t payload)
 {
     uint32_t skip = 0;
-    const px_admission admission = px_core_admit(node->core, &run, ahead_of(assembly, run.holder), &skip);
+    const px_admission admission =
+        px_core_admit(node->core, &run, ahead_of(assembly, run.holder)->count, &skip);
     if (admission != PX_ADMIT_NEXT && admission != PX_ADMIT_OVERLAP) return;
     if (admission == PX_ADMIT_NEXT) skip = 0;
     for (uint32_t i = 0; i < skip; i++) {

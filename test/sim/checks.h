@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "port/app.h"
 #include "sim/check_protocol.h"
 #include "sim/world.h"
 
@@ -25,6 +26,12 @@ typedef struct {
     uint64_t index_last;   /* of the last acknowledged */
     uint64_t *floors;      /* [n]: the highest index acknowledged anywhere when message n + 1 was pushed */
     size_t floors_capacity;
+    uint32_t session; /* place of its session and 1; 0: none */
+    bool joins;       /* it uses the session as it is open */
+    bool is_over;     /* another has taken the session, and messages of it were seen */
+    uint64_t opening; /* how many had asked for the session, it counted */
+    uint64_t seen_when_asked;
+    uint64_t end;   /* nothing above it may come any more */
     bool is_closed; /* its run is over: nothing more is pushed or acknowledged */
 } sim_writer;
 
@@ -38,6 +45,15 @@ typedef struct {
     bool is_acknowledged; /* its writer was told; writer and number are known from then on */
 } sim_place;
 
+#define SIM_SESSIONS_MAX 4u
+
+/* A session as the order shows it. */
+typedef struct {
+    uint64_t openings; /* ever asked for */
+    uint64_t seen;     /* messages in the order so far */
+    uint32_t taker;    /* the writer and 1 that took it and was seen last; 0: none */
+} sim_session_history;
+
 struct sim_checks {
     sim_writer *writers;
     size_t writer_count, writer_capacity;
@@ -48,6 +64,8 @@ struct sim_checks {
     uint64_t known;             /* the highest index that anybody was told of in any way */
     size_t message_bytes_max;   /* of every message pushed here */
     uint64_t large_per_million; /* of them are about as large as they may be */
+    sim_session_history sessions[SIM_SESSIONS_MAX];
+    bool has_expiry; /* there are more sessions than the log remembers */
     sim_protocol *protocol;
 };
 
@@ -61,6 +79,15 @@ uint32_t sim_check_writer(sim_world *world, uint32_t place, uint64_t run);
 size_t sim_check_push(sim_world *world, uint32_t writer, uint8_t *space, size_t size_bytes_max);
 /* A reader sees `message` first of all, at `index`. */
 void sim_check_first_seen(sim_world *world, uint64_t index, px_bytes message);
+
+/* ---- check_session.c: sessions exactly once, and fences ---- */
+uint32_t sim_check_session_writer(sim_world *world, uint32_t place, uint64_t run, uint32_t session,
+                                  bool joins);
+void sim_check_session_opened(sim_world *world, uint32_t writer, uint64_t next);
+void sim_check_session_duplicate(sim_world *world, uint32_t writer, uint64_t upto, uint64_t index,
+                                 uint32_t consecutive);
+void sim_check_session_ended(sim_world *world, uint32_t writer, px_intake_end end);
+void sim_check_session_seen(sim_world *world, uint32_t writer, uint64_t sequence);
 
 /* ---- check_agreement.c: one order, the same everywhere, without gaps ---- */
 void sim_check_seen(sim_world *world, uint32_t place, uint64_t index, uint64_t stamp_ms, px_bytes message);

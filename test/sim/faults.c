@@ -3,6 +3,7 @@
 #include "sim/faults.h"
 
 #include "base/assert.h"
+#include "sim/checks.h"
 #include "sim/sim_net.h"
 #include "sim/sim_node.h"
 #include <stdlib.h>
@@ -68,12 +69,21 @@ static void draw_work(sim_world *world, sim_work *work)
     work->reread_gap_us = draw_one_in(world, 3) ? 0 : draw(world, 100 * SIM_MS, SIM_SECOND);
 }
 
+/* Few sessions, so that clients fence one another. */
+static void draw_sessions(sim_world *world, sim_work *work)
+{
+    if (sim_below(world, SIM_CHANCE_SESSIONS, 2) == 0) return;
+    work->sessions = 1 + (uint32_t)sim_below(world, SIM_CHANCE_SESSIONS, SIM_SESSIONS_MAX);
+    work->session_gap_us = sim_between(world, SIM_CHANCE_SESSIONS, 20 * SIM_MS, SIM_SECOND);
+}
+
 void sim_faults_init(sim_world *world)
 {
     sim_faults *faults = sim_zeroed(sizeof *faults);
     world->faults = faults;
     faults->is_over = true;
     draw_work(world, &faults->work);
+    draw_sessions(world, &faults->work);
     faults->is_datagram = draw_one_in(world, 3);
     faults->base_delay_us =
         draw_one_in(world, 5) ? draw(world, 2 * SIM_MS, 10 * SIM_MS) : draw(world, 20, 500);

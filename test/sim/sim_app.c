@@ -200,6 +200,7 @@ void sim_app_init(sim_app *app, sim_world *world, uint32_t place)
     app->reader.next = 1;
     for (unsigned i = 0; i < SIM_INTAKES_MAX; i++) app->intakes[i].app = app;
     for (unsigned i = 0; i < SIM_BARRIERS_MAX; i++) app->askers[i].app = app;
+    for (unsigned i = 0; i < SIM_CLIENTS_MAX; i++) app->clients[i].app = app;
 }
 
 void sim_app_deinit(sim_app *app)
@@ -225,6 +226,7 @@ void sim_app_attach(sim_app *app, px_app *port)
     sim_world *world = app->world;
     app->port = port;
     for (unsigned i = 0; i < work_of(app)->intakes; i++) open_intake(app, i);
+    for (unsigned i = 0; i < SIM_CLIENTS_MAX; i++) sim_session_attach(&app->clients[i]);
     app->reader.watcher = (px_watcher){.on_delivered = on_delivered};
     app->reader.again = 0;
     port->calls->watch(port, &app->reader.watcher);
@@ -243,6 +245,7 @@ void sim_app_detach(sim_app *app)
         app->world->checks->writers[app->intakes[i].writer].is_closed = true;
         app->intakes[i].intake = NULL;
     }
+    for (unsigned i = 0; i < SIM_CLIENTS_MAX; i++) sim_session_detach(&app->clients[i]);
     app->port = NULL;
 }
 
@@ -256,5 +259,7 @@ bool sim_app_is_idle(const sim_app *app)
     }
     for (unsigned i = 0; i < SIM_BARRIERS_MAX; i++)
         if (app->askers[i].is_asked) return false;
+    for (unsigned i = 0; i < SIM_CLIENTS_MAX; i++)
+        if (!sim_session_is_idle(&app->clients[i])) return false;
     return true;
 }

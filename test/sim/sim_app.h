@@ -10,6 +10,7 @@
 #define PX_TEST_SIM_SIM_APP_H
 
 #include "port/app.h"
+#include "sim/sim_session.h"
 #include "sim/world.h"
 
 #define SIM_INTAKES_MAX 32u
@@ -47,6 +48,7 @@ struct sim_app {
     sim_intake intakes[SIM_INTAKES_MAX];
     sim_reader reader;
     sim_asker askers[SIM_BARRIERS_MAX];
+    sim_client clients[SIM_CLIENTS_MAX];
 };
 
 /* How much all applications do; faults.c draws it. */
@@ -58,6 +60,8 @@ typedef struct {
     uint64_t large_per_million; /* messages about that large; the others are mostly short */
     uint64_t barrier_gap_us;    /* 0: none are asked */
     uint64_t reread_gap_us;     /* 0: nothing is read again */
+    uint32_t sessions;          /* that clients share; 0: there are no such clients */
+    uint64_t session_gap_us;    /* between two acts of a client, on average */
     bool is_stopped;            /* nothing new is pushed or asked */
 } sim_work;
 

@@ -24,9 +24,10 @@ typedef enum {
     SIM_CHANCE_CLOCK,
     SIM_CHANCE_WORK,
     SIM_CHANCE_FAULTS,
-    SIM_CHANCE_LOOP
+    SIM_CHANCE_LOOP,
+    SIM_CHANCE_SESSIONS
 } sim_chance;
-#define SIM_CHANCES 6
+#define SIM_CHANCES 7
 
 typedef struct sim_world sim_world;
 typedef struct sim_node sim_node;
