@@ -43,6 +43,29 @@ def cluster(make_cluster):
     return three
 
 
+@pytest.fixture
+def measured(request):
+    """Rows of the table of test_partitions.py."""
+    if not hasattr(request.config, "px_measured"):
+        request.config.px_measured = []
+    return request.config.px_measured
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Seconds until a message asked after the failure is acknowledged at the first and at the last node, and
+    until the leader is the last one; changes of a leader that was stable; the same after healing. Of a
+    flapping link: the longest time without an acknowledgement at the other nodes and at its end."""
+    rows = getattr(config, "px_measured", [])
+    if not rows:
+        return
+    terminalreporter.section("links: seconds until writes flow again")
+    terminalreporter.line("| scenario | nodes | first | last | settled | changes | healed | changes |")
+    terminalreporter.line("|---|---|---|---|---|---|---|---|")
+    for name, size, (first, last, settled, changes), healed in rows:
+        terminalreporter.line(f"| {name} | {size} | {first:.2f} | {last:.2f} | {settled:.2f} | {changes} "
+                              f"| {healed[1]:.2f} | {healed[3]} |")
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
