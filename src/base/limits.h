@@ -25,6 +25,9 @@ _Static_assert(PX_SLOTS_KEPT >= 4 * PX_WINDOW_SLOTS, "the window must lie well i
  * that a heartbeat behind it is not late. */
 #define PX_BATCH_BYTES (256u << 10)
 _Static_assert(PX_WINDOW_BYTES >= 4 * PX_BATCH_BYTES, "several batches travel at once");
+/* Records staged for a disk that does not take them; beyond it no more of the log is taken from others. Two
+ * windows: one that a disk writes, one that gathers behind it. */
+#define PX_STAGED_BYTES (2u * PX_WINDOW_BYTES)
 /* Runs (one session's consecutive messages) in one batch and in the whole window. */
 #define PX_BATCH_RUNS_MAX 1024u
 #define PX_WINDOW_RUNS_MAX 16384u

@@ -15,6 +15,13 @@ static bool must_wait_in_line(const px_socket *server)
     return server->waiting_held > 0 && !server->is_resuming;
 }
 
+static bool is_disk_full(px_app *app)
+{
+    px_status status;
+    app->calls->status(app, &status);
+    return status.members[status.self].disk == PX_DISK_FULL;
+}
+
 static bool run_send(px_client *client, const px_request *request)
 {
     px_socket *server = client->server;
@@ -29,6 +36,11 @@ static bool run_send(px_client *client, const px_request *request)
     }
     if (must_wait_in_line(server)) return false;
     const size_t room = app->calls->intake_room(app, server->intake);
+    if (room == 0 && is_disk_full(app)) {
+        px_reply_error(client, request->tag, "disk_full",
+                       "the disk of this node is full: it is not in the log; make space, or ask another node");
+        return true;
+    }
     if (room == 0 || room < size_bytes) return false;
     px_pending *pending = px_pending_make(client, request);
     pending->number = app->calls->intake_push(app, server->intake, request->payload);

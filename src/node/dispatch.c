@@ -4,8 +4,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node/node_priv.h"
 
+static bool is_bulk(px_message_kind kind)
+{
+    return kind == PX_MESSAGE_ACCEPT || kind == PX_MESSAGE_SYNC || kind == PX_MESSAGE_PIECE;
+}
+
 static void take_core(px_node *node, uint32_t from, const px_message *message)
 {
+    /* A disk that takes nothing must not fill the memory instead: the log comes again when it does [R8]. */
+    if (is_bulk(message->kind) && px_wal_staged_bytes(node->wal) > PX_STAGED_BYTES) return;
     if (node->state.roster_state != PX_ROSTER_COMPLETE)
         return; /* nobody votes before every member wrote the roster [R18] */
     px_input input = {.kind = PX_IN_MESSAGE, .message = {from, message}};

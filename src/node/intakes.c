@@ -245,6 +245,10 @@ static size_t session_room(const px_node *node, px_intake *intake)
 size_t px_intake_room(px_app *app, px_intake *intake)
 {
     const px_node *node = node_of(app);
+    if (node->disk == PX_DISK_FULL) { /* intake stops until there is space [R17] */
+        intake->was_full = true;
+        return 0;
+    }
     if (intake->kind == PX_SESSION_CLIENT) return session_room(node, intake);
     const size_t used = used_bytes(node, intake);
     if (used == 0)
@@ -483,13 +487,19 @@ void px_intakes_on_chosen(px_node *node, const px_run *run, uint64_t index_last,
 
 static void tell_room(px_node *node, px_intake *intake)
 {
-    if (!intake->was_full || !intake->events) return;
+    if (!intake->was_full || !intake->events || node->disk == PX_DISK_FULL) return;
     const bool is_client = intake->kind == PX_SESSION_CLIENT;
     if (is_client && node->session_bytes > PX_SESSION_INTAKES_BYTES / 4 * 3 && own_bytes(intake) > 0) return;
     const size_t most = is_client ? session_share(node) : PX_INTAKE_BYTES;
     if (used_bytes(node, intake) > most / 2) return;
     intake->was_full = false;
     intake->events->on_room(intake->events);
+}
+
+void px_intakes_on_full(px_node *node)
+{
+    for (px_intake *intake = node->intakes; intake; intake = intake->next)
+        if (intake->was_full && intake->events) intake->events->on_room(intake->events);
 }
 
 static void sweep(px_node *node)

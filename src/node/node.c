@@ -9,6 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A full disk gets a turn this often at least; the log asks for space at every eighth turn, so it heals in
+ * two seconds, and five are promised. [R17] */
+#define FULL_LOOK_US 250000u
+
 /* ---- members ---- */
 
 uint32_t px_node_place(const px_node_config *config, const char *name)
@@ -189,6 +193,9 @@ static void arm_turn_timer(px_node *node)
     const bool has_unsent = node->barriers_waiting || node->barrier_flying_id || node->intakes;
     const uint64_t beat_us = px_node_now_us(node) + node->config.heartbeat_us;
     if (has_unsent && beat_us < deadline_us) deadline_us = beat_us;
+    /* Space that comes back is seen by asking for it, also where nothing else happens. [R17] */
+    const uint64_t look_us = px_node_now_us(node) + FULL_LOOK_US;
+    if (node->is_full && look_us < deadline_us) deadline_us = look_us;
     if (deadline_us == UINT64_MAX)
         px_timers_stop(node->ports.clock->timers, &node->turn_timer);
     else

@@ -270,4 +270,5 @@ void px_shell_watch_disk(px_node *node)
     px_log_event(node->ports.log, disk == PX_DISK_WELL ? PX_LOG_INFO : PX_LOG_WARN, "disk: %s", words[disk]);
     px_input input = {.kind = PX_IN_DISK, .disk = disk};
     px_shell_step(node, &input);
+    if (disk == PX_DISK_FULL) px_intakes_on_full(node);
 }

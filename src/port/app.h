@@ -75,7 +75,7 @@ typedef struct {
     void (*intake_close)(px_app *app, px_intake *intake);
     /* Payload bytes that it takes now without growing over PX_INTAKE_BYTES (one message of any allowed size
      * always fits into an empty one). Clients' sessions share PX_SESSION_INTAKES_BYTES: there even an empty
-     * one may have to wait for on_room. */
+     * one may have to wait for on_room. 0 while the disk is full. */
     size_t (*intake_room)(px_app *app, px_intake *intake);
     /* Takes one message (copied). Returns its number. The caller has looked at the room; a message is at most
      * max_message_bytes. */
