@@ -37,8 +37,9 @@ static bool run_send(px_client *client, const px_request *request)
     if (must_wait_in_line(server)) return false;
     const size_t room = app->calls->intake_room(app, server->intake);
     if (room == 0 && is_disk_full(app)) {
-        px_reply_error(client, request->tag, "disk_full",
-                       "the disk of this node is full: it is not in the log; make space, or ask another node");
+        px_reply_error(
+            client, request->tag, "disk_full",
+            "the disk of this node is full: it is not in the log; make space, or ask another node");
         return true;
     }
     if (room == 0 || room < size_bytes) return false;

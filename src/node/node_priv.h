@@ -242,7 +242,7 @@ void px_intakes_on_chosen(px_node *node, const px_run *run, uint64_t index_last,
                           uint32_t message, const uint8_t *payload);
 void px_intakes_turn(px_node *node); /* tells those that were full of room; frees those that are done with */
 void px_intakes_on_full(px_node *node); /* who waits for room looks again, and finds the disk full */
-void px_intakes_rewind(px_node *node); /* everything not chosen is to be sent again */
+void px_intakes_rewind(px_node *node);  /* everything not chosen is to be sent again */
 void px_intakes_deinit(px_node *node);
 /* An intake of what the last clean stop kept of a session, its first message having number `first`; with no
  * holder (0) the one that there is already. */

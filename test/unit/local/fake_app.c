@@ -50,6 +50,7 @@ static void intake_close(px_app *app, px_intake *intake)
 
 static size_t intake_room(px_app *app, px_intake *intake)
 {
+    if (fake_of(app)->is_disk_full) return 0;
     const size_t most =
         fake_of(app)->message_bytes_max > PX_INTAKE_BYTES ? fake_of(app)->message_bytes_max : PX_INTAKE_BYTES;
     const size_t used = intake->size_bytes + intake->count * COST_BYTES;
@@ -248,6 +249,7 @@ static void status(px_app *app, px_status *said)
     snprintf(said->members[0].addr, sizeof said->members[0].addr, "127.0.0.1:7001");
     snprintf(said->members[1].id, sizeof said->members[1].id, "b.example");
     snprintf(said->members[1].addr, sizeof said->members[1].addr, "127.0.0.1:7002");
+    if (fake->is_disk_full) said->members[fake->self].disk = PX_DISK_FULL;
     said->members[0].connected = said->members[0].voter = said->members[1].voter = true;
     said->members[1].has_rtt = true;
     said->members[1].rtt_us = 1500;

@@ -35,6 +35,7 @@ typedef struct {
     uint32_t message_bytes_max;
     uint32_t self;
     bool is_held;      /* nothing is chosen */
+    bool is_disk_full; /* nothing is taken in */
     bool is_not_ready; /* status says that it waits for something */
     bool is_diverged;
     bool is_peer_up;          /* the other member */

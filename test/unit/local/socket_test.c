@@ -150,6 +150,21 @@ static void a_send_that_waits_too_long_is_unknown(void **state)
     close(fd);
 }
 
+static void r17__a_send_is_told_that_the_disk_is_full_and_goes_on_when_it_has_space(void **state)
+{
+    world *w = *state;
+    world_open(w);
+    const int fd = client(w);
+    w->app.is_disk_full = true;
+    ask(w, fd, "{\"op\":\"send\",\"data\":\"x\",\"tag\":1}\n{\"op\":\"barrier\",\"tag\":2}\n");
+    assert_reply_begins(w, fd, "{\"ok\":false,\"tag\":1,\"error\":\"disk_full\"");
+    assert_reply(w, fd, "{\"ok\":true,\"tag\":2,\"index\":0}");
+    w->app.is_disk_full = false;
+    ask(w, fd, "{\"op\":\"send\",\"data\":\"x\",\"tag\":3}\n");
+    assert_reply(w, fd, "{\"ok\":true,\"tag\":3,\"index\":1}");
+    close(fd);
+}
+
 static void a_barrier_covers_what_was_acknowledged_before(void **state)
 {
     world *w = *state;
@@ -600,6 +615,7 @@ int main(void)
         TEST(bad_requests_are_told_and_keep_the_connection),
         TEST(a_message_over_the_limit_is_refused_and_one_at_it_is_taken),
         TEST(a_send_that_waits_too_long_is_unknown),
+        TEST(r17__a_send_is_told_that_the_disk_is_full_and_goes_on_when_it_has_space),
         TEST(a_barrier_covers_what_was_acknowledged_before),
         TEST(without_tags_replies_come_in_the_order_of_the_requests),
         TEST(a_tag_lets_a_reply_come_before_those_that_wait),
