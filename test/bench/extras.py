@@ -1,4 +1,4 @@
-"""extras - what px does with pipes and with large messages: a cluster of three on loopback, as a user runs it."""
+"""extras - what px does with pipes and with large messages: three nodes on loopback, as a user runs them."""
 # SPDX-License-Identifier: Apache-2.0
 import contextlib
 import json
@@ -38,11 +38,22 @@ class Cluster:
         self.nodes = []
         for name, port in zip(names, ports):
             config = {
-                "me": {"id": name, "addr": f"127.0.0.1:{port}", "tls_config_info": {
-                    "cert_path": f"{name}.crt", "key_path": f"{name}.key", "ca_cert_path": "ca.crt"}},
-                "retry_delay": 100, "data_dir": name,
-                "servers": [{"addr": f"127.0.0.1:{other}", "server_name": its}
-                            for its, other in zip(names, ports) if its != name],
+                "me": {
+                    "id": name,
+                    "addr": f"127.0.0.1:{port}",
+                    "tls_config_info": {
+                        "cert_path": f"{name}.crt",
+                        "key_path": f"{name}.key",
+                        "ca_cert_path": "ca.crt",
+                    },
+                },
+                "retry_delay": 100,
+                "data_dir": name,
+                "servers": [
+                    {"addr": f"127.0.0.1:{other}", "server_name": its}
+                    for its, other in zip(names, ports)
+                    if its != name
+                ],
             }
             path = folder / f"{name}.json"
             path.write_text(json.dumps(config))
@@ -56,8 +67,12 @@ class Cluster:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             for name in names:
-                asked = subprocess.run([self.pxctl, "-s", self.folder / name / "px.sock", "status", "--json"],
-                                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+                asked = subprocess.run(
+                    [self.pxctl, "-s", self.folder / name / "px.sock", "status", "--json"],
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    check=False,
+                )
                 if asked.returncode == 0 and json.loads(asked.stdout)["role"] == "leader":
                     return name
         raise SystemExit("bench: no leader within 20 s")
@@ -85,6 +100,7 @@ def cluster(top, out):
 
 
 # ---- pipes ----
+
 
 def drain(reader):
     while select.select([reader], [], [], 0.3)[0]:
@@ -121,7 +137,7 @@ def pipe_throughput(writer, reader):
     for _ in range(total // len(block)):
         rest = block
         while rest:
-            rest = rest[os.write(writer, rest):]
+            rest = rest[os.write(writer, rest) :]
     written = time.perf_counter() - began
     thread.join()
     return total / written / 1e6, total / (time.perf_counter() - began) / 1e6
@@ -137,18 +153,25 @@ def pipes(top, out):
         into, through = pipe_throughput(writer, reader)
         os.close(writer)
         os.close(reader)
-    return {"in to another node's out, p50 ms": half / 1000, "p99 ms": most / 1000,
-            "acknowledged on the socket, p50 ms": acknowledged / 1000, "p50 against that": half / acknowledged,
-            "lines of 1 KiB into a FIFO, MB/s": into, "and out of another node's, MB/s": through}
+    return {
+        "in to another node's out, p50 ms": half / 1000,
+        "p99 ms": most / 1000,
+        "acknowledged on the socket, p50 ms": acknowledged / 1000,
+        "p50 against that": half / acknowledged,
+        "lines of 1 KiB into a FIFO, MB/s": into,
+        "and out of another node's, MB/s": through,
+    }
 
 
 # ---- large messages ----
+
 
 def disk_bandwidth(folder):
     """Sequential synced writes of 1 MiB, MB/s."""
     path = folder / "disk"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_DIRECT | os.O_DSYNC, 0o600)
     import mmap
+
     block = mmap.mmap(-1, 1 << 20)
     began = time.perf_counter()
     for _ in range(500):
@@ -163,7 +186,9 @@ def large(top, out, seconds):
     with cluster(top, out) as at:
         disk = disk_bandwidth(at.folder)
         big = at.bench("--seconds", f"{seconds:g}", "--size", "65536", "--window", "64")
-        alone = at.bench("--seconds", f"{seconds:g}", "--size", "256", "--window", "16")["latency_us"]["p99"]
+        alone = at.bench("--seconds", f"{seconds:g}", "--size", "256", "--window", "16")["latency_us"][
+            "p99"
+        ]
         stop = threading.Event()
 
         def send_large():
@@ -173,9 +198,16 @@ def large(top, out, seconds):
 
         thread = threading.Thread(target=send_large)
         thread.start()
-        beside = at.bench("--seconds", f"{seconds:g}", "--size", "256", "--window", "16")["latency_us"]["p99"]
+        beside = at.bench("--seconds", f"{seconds:g}", "--size", "256", "--window", "16")["latency_us"][
+            "p99"
+        ]
         stop.set()
         thread.join()
     rate = big["bytes_per_second"] / 1e6
-    return {"64 KiB messages, MB/s": rate, "the disk's synced writes, MB/s": disk, "against a third of those": rate / (disk / 3),
-            "p99 of 256 B at window 16, ms": alone / 1000, "and with 1 MiB messages beside, ms": beside / 1000}
+    return {
+        "64 KiB messages, MB/s": rate,
+        "the disk's synced writes, MB/s": disk,
+        "against a third of those": rate / (disk / 3),
+        "p99 of 256 B at window 16, ms": alone / 1000,
+        "and with 1 MiB messages beside, ms": beside / 1000,
+    }

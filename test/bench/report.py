@@ -15,11 +15,22 @@ def ratio(own, other):
 def window_rows(results):
     """Rows of the table: system, window, figures, and px against that system."""
     own = {row["window"]: row for row in results["rows"] if row["peer"] == "px"}
-    for row in sorted(results["rows"], key=lambda each: (each["window"], each["peer"] != "px", each["peer"])):
+    for row in sorted(
+        results["rows"], key=lambda each: (each["window"], each["peer"] != "px", each["peer"])
+    ):
         versus = "" if row["peer"] == "px" else ratio(own[row["window"]]["msgs_per_s"], row["msgs_per_s"])
-        yield [row["peer"], f'{row["window"]}', f'{row["msgs_per_s"]:,.0f}', f'{row["least"]:,.0f}-{row["most"]:,.0f}',
-               milli(row["p50_us"]), milli(row["p99_us"]), milli(row["p999_us"]), f'{row["cpu_s_per_100k"]:.2f}',
-               f'{row["rss_max_mb"]:.0f}', versus]
+        yield [
+            row["peer"],
+            f'{row["window"]}',
+            f'{row["msgs_per_s"]:,.0f}',
+            f'{row["least"]:,.0f}-{row["most"]:,.0f}',
+            milli(row["p50_us"]),
+            milli(row["p99_us"]),
+            milli(row["p999_us"]),
+            f'{row["cpu_s_per_100k"]:.2f}',
+            f'{row["rss_max_mb"]:.0f}',
+            versus,
+        ]
 
 
 def lay_out(head, rows):
@@ -34,28 +45,47 @@ def lay_out(head, rows):
 
 def table(results):
     header = results["header"]
-    text = f'{header["version"]}, commit {header["commit"]}\n{header["machine"]}\n{header["command"]}: ' \
-           f'medians of {header["runs"]} runs of {header["seconds"]:g} s\n\n'
+    text = (
+        f'{header["version"]}, commit {header["commit"]}\n{header["machine"]}\n{header["command"]}: '
+        f'medians of {header["runs"]} runs of {header["seconds"]:g} s\n\n'
+    )
     if "windows" in results:
-        head = ["system", "window", "messages/s", "least-most", "p50 ms", "p99 ms", "p99.9 ms", "cpu s/100k", "peak MB", "px ratio"]
+        head = [
+            "system",
+            "window",
+            "messages/s",
+            "least-most",
+            "p50 ms",
+            "p99 ms",
+            "p99.9 ms",
+            "cpu s/100k",
+            "peak MB",
+            "px ratio",
+        ]
         text += lay_out(head, window_rows(results["windows"]))
         bare = results["windows"]["bare"]
         own = [row for row in results["windows"]["rows"] if row["peer"] == "px" and row["window"] == 1]
-        text += f'\nbare commit with a client hop: {bare["msgs_per_s"]:,.0f}/s, p50 {milli(bare["p50_us"])} ms'
+        text += (
+            f'\nbare commit with a client hop: {bare["msgs_per_s"]:,.0f}/s, p50 {milli(bare["p50_us"])} ms'
+        )
         if own:
             text += f'; px at window 1: p50 {ratio(own[0]["p50_us"], bare["p50_us"])} of that'
         text += "\n"
     for part in ("pipes", "large"):
         if part in results:
-            text += "\n" + lay_out([part, "figure"], [[name, f"{value:,.2f}"] for name, value in results[part].items()])
+            text += "\n" + lay_out(
+                [part, "figure"], [[name, f"{value:,.2f}"] for name, value in results[part].items()]
+            )
     return text
 
 
 # ---- the plot ----
 
+
 def plot(results):
     """Messages/s over the window, both axes logarithmic, a line a system."""
     import math
+
     rows = results["windows"]["rows"]
     systems = list(dict.fromkeys(row["peer"] for row in rows))
     windows = sorted({row["window"] for row in rows})
@@ -72,14 +102,30 @@ def plot(results):
         return height - bottom - (height - bottom - upper) * (math.log10(rate) - low) / (high - low)
 
     def text(x, y, words, anchor="middle", size=13, color="#24292f"):
-        return f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}" font-size="{size}" fill="{color}">{words}</text>'
+        place = f'x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}"'
+        return f'<text {place} font-size="{size}" fill="{color}">{words}</text>'
 
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif">',
-             f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
-             text(left, 24, "Messages a second, durable on a majority, 256 bytes, three nodes on one machine", "start", 15),
-             text(left, 40, f'commit {results["header"]["commit"]}; {results["header"]["machine"]}', "start", 10, "#57606a")]
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif">',
+        f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
+        text(
+            left,
+            24,
+            "Messages a second, durable on a majority, 256 bytes, three nodes on one machine",
+            "start",
+            15,
+        ),
+        text(
+            left,
+            40,
+            f'commit {results["header"]["commit"]}; {results["header"]["machine"]}',
+            "start",
+            10,
+            "#57606a",
+        ),
+    ]
     for power in range(low, high + 1):
-        y = up(10 ** power)
+        y = up(10**power)
         parts.append(f'<line x1="{left}" x2="{width - right}" y1="{y:.0f}" y2="{y:.0f}" stroke="#d0d7de"/>')
         parts.append(text(left - 8, y + 4, f"{10 ** power:,}", "end"))
     for window in windows:
@@ -87,9 +133,17 @@ def plot(results):
     parts.append(text((left + width - right) / 2, height - 18, "messages outstanding"))
     for number, system in enumerate(systems):
         color = COLORS[number % len(COLORS)]
-        points = sorted((row["window"], row["msgs_per_s"]) for row in rows if row["peer"] == system and row["msgs_per_s"] > 0)
+        points = sorted(
+            (row["window"], row["msgs_per_s"])
+            for row in rows
+            if row["peer"] == system and row["msgs_per_s"] > 0
+        )
         path = " ".join(f"{across(window):.0f},{up(rate):.0f}" for window, rate in points)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="{3 if system == "px" else 2}"/>')
-        parts += [f'<circle cx="{across(window):.0f}" cy="{up(rate):.0f}" r="4" fill="{color}"/>' for window, rate in points]
+        thick = 3 if system == "px" else 2
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="{thick}"/>')
+        parts += [
+            f'<circle cx="{across(window):.0f}" cy="{up(rate):.0f}" r="4" fill="{color}"/>'
+            for window, rate in points
+        ]
         parts.append(text(width - right + 12, up(points[-1][1]) + 4, system, "start", 13, color))
     return "\n".join(parts) + "\n</svg>\n"

@@ -8,7 +8,11 @@ up() {
 server_name: n$i
 listen: 127.0.0.1:761$i
 jetstream { store_dir: "$D/$i", max_file_store: 20GB, max_memory_store: 256MB $NATSJS }
-cluster { name: c, listen: 127.0.0.1:762$i, routes: [nats://127.0.0.1:7621, nats://127.0.0.1:7622, nats://127.0.0.1:7623] }
+cluster {
+  name: c
+  listen: 127.0.0.1:762$i
+  routes: [nats://127.0.0.1:7621, nats://127.0.0.1:7622, nats://127.0.0.1:7623]
+}
 END
         spawn "$D/log$i" ${NATS:-nats-server} -c "$D/$i.conf"
     done

@@ -1,4 +1,4 @@
-# px: three nodes as a user would run them; the load is `pxctl bench`, and with `kill` lg_px, which goes on elsewhere
+# px: three nodes as a user runs them; the load is `pxctl bench`, with `kill` lg_px, which goes on elsewhere
 up() {
     PX=${PX:-$TOP/build/px} PXCTL=${PXCTL:-$TOP/build/pxctl}
     [ "$HOW" = kill ] && build lg_px lg_px.c
@@ -7,10 +7,15 @@ up() {
     for i in 1 2 3; do
         others=
         for j in 1 2 3; do
-            [ $j = $i ] || others="$others${others:+,}{\"addr\":\"127.0.0.1:790$j\",\"server_name\":\"n$j.px\"}"
+            [ $j = $i ] && continue
+            others="$others${others:+,}{\"addr\":\"127.0.0.1:790$j\",\"server_name\":\"n$j.px\"}"
         done
-        printf '{"me":{"id":"n%s.px","addr":"127.0.0.1:790%s","tls_config_info":{"cert_path":"n%s.px.crt","key_path":"n%s.px.key","ca_cert_path":"ca.crt"}},"retry_delay":100,"servers":[%s],"data_dir":"data%s"%s}\n' \
-            $i $i $i $i "$others" $i "${PX_EXTRA:+,$PX_EXTRA}" >"$D/n$i.json"
+        {
+            printf '{"me":{"id":"n%s.px","addr":"127.0.0.1:790%s","tls_config_info":{' $i $i
+            printf '"cert_path":"n%s.px.crt","key_path":"n%s.px.key","ca_cert_path":"ca.crt"}},' $i $i
+            printf '"retry_delay":100,"servers":[%s],"data_dir":"data%s"%s}\n' \
+                "$others" $i "${PX_EXTRA:+,$PX_EXTRA}"
+        } >"$D/n$i.json"
         spawn "$D/log$i" "$PX" "$D/n$i.json"
     done
     until_ok px_leader
@@ -21,8 +26,8 @@ up() {
 px_leader() {
     local i
     for i in 1 2 3; do
-        timeout 2 "$PXCTL" -s "$D/data$i/px.sock" status --json 2>/dev/null | tr -d ' \n' | grep -q '"role":"leader"' &&
-            { echo $i; return 0; }
+        timeout 2 "$PXCTL" -s "$D/data$i/px.sock" status --json 2>/dev/null | tr -d ' \n' |
+            grep -q '"role":"leader"' && { echo $i; return 0; }
     done
     return 1
 }
