@@ -262,12 +262,26 @@ static void do_write(px_disk *base, px_disk_write *write)
     disk->writes_end = &write->next;
 }
 
+/* What is written behind the end makes the file longer. */
+static void grow_file(px_disk_file *file, uint64_t size_bytes)
+{
+    if (size_bytes <= file->size_bytes) return;
+    uint8_t *stable = zeroed(size_bytes), *cache = file->cache ? zeroed(size_bytes) : NULL;
+    memcpy(stable, file->stable, file->size_bytes);
+    if (cache) memcpy(cache, file->cache, file->size_bytes);
+    free(file->stable);
+    free(file->cache);
+    file->stable = stable;
+    file->cache = cache;
+    file->size_bytes = size_bytes;
+}
+
 static px_err do_write_hint(px_disk *base, px_disk_file *file, uint64_t offset, const uint8_t *data,
                             size_t size_bytes)
 {
     fake_disk *disk = (fake_disk *)base;
-    px_assert(offset + size_bytes <= file->size_bytes);
     if (disk->is_off) return PX_ERR_IO;
+    grow_file(file, offset + size_bytes);
     add_hint(disk, file, offset, data, size_bytes);
     return PX_OK;
 }
@@ -276,8 +290,8 @@ static px_err do_write_now(px_disk *base, px_disk_file *file, uint64_t offset, c
                            size_t size_bytes)
 {
     fake_disk *disk = (fake_disk *)base;
-    px_assert(offset + size_bytes <= file->size_bytes);
     if (disk->is_off) return PX_ERR_IO;
+    grow_file(file, offset + size_bytes);
     if (power_fails_now(disk)) {
         add_hint(disk, file, offset, data, size_bytes);
         return PX_ERR_IO;
