@@ -1,8 +1,8 @@
 /* corruption_test.c - every byte of a small log is spoiled, one after the other, and every block.
  *
- * Meaning    All that was staged is synced and the log closed. Then one place of one file is spoiled on a copy:
- *            a byte flipped or zeroed, a file cut there or zeroed from there on, a block zeroed, two blocks
- *            changed for each other. Opening either refuses in words that name a file and changes nothing, or
+ * Meaning    All that was staged is synced and the log closed. Then one place of one file is spoiled on a
+ *            copy: a byte flipped or zeroed, a file cut there or zeroed from there on, two blocks changed for
+ *            each other, or one of them there twice. Opening either refuses in words and changes nothing, or
  *            gives back all of it: nothing that was synced is ever missing, and nothing else ever there.
  * Source     [R15, R16]; reliability.md §5i. */
 // SPDX-License-Identifier: Apache-2.0
