@@ -197,6 +197,7 @@ static void refuse_held(px_client *client, const char *code, const char *message
 {
     const px_request request = client->held;
     release(client);
+    client->join_generation = 0;
     px_reply_error(client, request.tag, code, message);
 }
 

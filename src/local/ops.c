@@ -5,6 +5,7 @@
 #include "local/socket_priv.h"
 
 #include "base/assert.h"
+#include "local/joined.h"
 #include "local/publish.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@ static bool run_send(px_client *client, const px_request *request)
         return true;
     }
     if (must_wait_in_line(server)) return false;
+    if (request->has_session) return px_joined_send(client, request);
     const size_t room = app->calls->intake_room(app, server->intake);
     if (room == 0 && is_disk_full(app)) {
         px_reply_error(
@@ -124,7 +126,8 @@ static bool must_keep_order(const px_client *client, const px_request *request)
 {
     if (request->tag.size_bytes > 0 || client->untagged_count == 0 || client->is_deaf) return false;
     if (request->fault || client->server->is_stopping) return true;
-    if (request->op == PX_OP_SEND && client->untagged_sends == client->untagged_count)
+    if (request->op == PX_OP_SEND && !request->has_session &&
+        client->untagged_sends == client->untagged_count)
         return request->payload.size_bytes > client->server->env->message_bytes_max;
     if (request->op == PX_OP_ACK && client->untagged_acks == client->untagged_count)
         return !is_delivered(client, request);

@@ -20,11 +20,11 @@ static px_bytes tag_of(const px_pending *pending)
 }
 
 /* Counts one more without a tag, or one less (UINT32_MAX). */
-static void count_untagged(px_client *client, px_op op, uint32_t step)
+static void count_untagged(px_client *client, const px_pending *pending, uint32_t step)
 {
     client->untagged_count += step;
-    if (op == PX_OP_SEND) client->untagged_sends += step;
-    if (op == PX_OP_ACK) client->untagged_acks += step;
+    if (pending->op == PX_OP_SEND && !pending->is_joined) client->untagged_sends += step;
+    if (pending->op == PX_OP_ACK) client->untagged_acks += step;
 }
 
 /* Takes it from its client. */
@@ -38,7 +38,7 @@ static void part(px_pending *pending)
         client->pending = pending->next;
     if (pending->next) pending->next->previous = pending->previous;
     client->pending_count--;
-    if (pending->tag_bytes == 0) count_untagged(client, pending->op, UINT32_MAX);
+    if (pending->tag_bytes == 0) count_untagged(client, pending, UINT32_MAX);
     if (pending->is_untold) client->untold_count--;
     pending->client = NULL;
 }
@@ -165,6 +165,7 @@ px_pending *px_pending_make(px_client *client, const px_request *request)
     px_assert(made != NULL);
     made->client = client;
     made->op = request->op;
+    made->is_joined = request->op == PX_OP_SEND && request->has_session;
     made->timer.on_fire = on_timeout;
     made->barrier.on_done = on_barrier;
     made->tag_bytes = request->tag.size_bytes;
@@ -173,11 +174,11 @@ px_pending *px_pending_make(px_client *client, const px_request *request)
     if (made->next) made->next->previous = made;
     client->pending = made;
     client->pending_count++;
-    if (made->tag_bytes == 0) count_untagged(client, made->op, 1);
+    if (made->tag_bytes == 0) count_untagged(client, made, 1);
     server->pending_count++;
     if (request->has_timeout && (made->op == PX_OP_SEND || made->op == PX_OP_BARRIER))
         px_timers_start(server->env->clock->timers, &made->timer, request->deadline_us);
-    if (made->op == PX_OP_SEND) {
+    if (made->op == PX_OP_SEND && !made->is_joined) {
         *server->sent_end = made;
         server->sent_end = &made->next_sent;
     }
@@ -231,6 +232,69 @@ void px_pending_on_chosen(px_socket *server, uint64_t upto, uint64_t index, uint
     }
     flush_all(flush_first);
     px_socket_resume(server);
+}
+
+/* ---- sends under a session ---- */
+
+void px_pending_put(px_pending **line, px_pending *pending, uint64_t number, bool is_duplicate)
+{
+    pending->number = number;
+    pending->is_duplicate = is_duplicate;
+    while (*line && (*line)->number <= number) line = &(*line)->next_sent;
+    pending->next_sent = *line;
+    *line = pending;
+}
+
+static px_pending *shift_of(px_socket *server, px_pending **line)
+{
+    px_pending *first = *line;
+    *line = first->next_sent;
+    server->pending_count--;
+    return first;
+}
+
+void px_pending_settle(px_socket *server, px_pending **line, uint64_t upto, uint64_t index,
+                       uint32_t consecutive, bool is_duplicate)
+{
+    px_client *flush_first = NULL;
+    while (*line && (*line)->number <= upto) {
+        px_pending *pending = shift_of(server, line);
+        px_client *client = pending->client;
+        const uint64_t behind = upto - pending->number;
+        const uint64_t known = behind < consecutive ? index - behind : 0;
+        if (client) {
+            if (is_duplicate || pending->is_duplicate)
+                px_reply_duplicate(client, tag_of(pending), known);
+            else
+                px_reply_index(client, tag_of(pending), known);
+            part(pending);
+            add_flushing(&flush_first, client);
+        }
+        free(pending);
+    }
+    flush_all(flush_first);
+    px_socket_resume(server);
+}
+
+void px_pending_refuse(px_socket *server, px_pending **line, const char *code, const char *words)
+{
+    px_client *flush_first = NULL;
+    while (*line) {
+        px_pending *pending = shift_of(server, line);
+        px_client *client = pending->client;
+        if (client) {
+            px_reply_error(client, tag_of(pending), code, words);
+            part(pending);
+            add_flushing(&flush_first, client);
+        }
+        free(pending);
+    }
+    flush_all(flush_first);
+}
+
+void px_pending_free_all(px_socket *server, px_pending **line)
+{
+    while (*line) free(shift_of(server, line));
 }
 
 /* In words for the client: nothing can be said of this request any more. */

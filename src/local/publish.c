@@ -136,16 +136,8 @@ static void on_ended(px_intake_events *events, px_intake_end end)
     publish->pushed = publish->acked;
     publish->is_over = true;
     switch (end) {
-    case PX_INTAKE_FENCED:
-        end_with(publish, "fenced",
-                 "the session was opened anew elsewhere; what is not acknowledged is not in the log, unless "
-                 "its number is below the next of whoever opened it");
-        break;
-    case PX_INTAKE_EXPIRED:
-        end_with(publish, "expired",
-                 "the session was not used for so long that the log forgot where it stood; what was "
-                 "acknowledged stands; go on under a new name");
-        break;
+    case PX_INTAKE_FENCED: end_with(publish, "fenced", PX_FENCED_WORDS); break;
+    case PX_INTAKE_EXPIRED: end_with(publish, "expired", PX_EXPIRED_WORDS); break;
     }
 }
 

@@ -79,6 +79,16 @@ void px_reply_barrier(px_client *client, px_bytes tag, uint64_t index)
     end(client, &writer);
 }
 
+void px_reply_duplicate(px_client *client, px_bytes tag, uint64_t index)
+{
+    px_json_writer writer;
+    if (client->is_deaf) return;
+    begin(client, &writer, REPLY_BYTES, true, tag);
+    if (index > 0) put_u64(&writer, "index", index);
+    put_bool(&writer, "duplicate", true);
+    end(client, &writer);
+}
+
 void px_reply_opened(px_client *client, px_bytes tag, px_bytes session, uint64_t next)
 {
     px_json_writer writer;

@@ -120,8 +120,10 @@ static const char *find_fault(const px_request *request, uint64_t seen)
     if (!(seen & (1u << FIELD_OP))) return "there is no op";
     if (request->op == PX_OP_SEND && has_data == has_b64) return "send takes data or b64, one of them";
     const bool has_consumer = seen & (1u << FIELD_CONSUMER), has_index = seen & (1u << FIELD_INDEX);
-    if (request->op == PX_OP_SEND && (seen & (1u << FIELD_SEQ | 1u << FIELD_SESSION)))
-        return "send under a session is not offered by this version; publish is";
+    const bool has_sequence = seen & (1u << FIELD_SEQ);
+    if (request->op == PX_OP_SEND &&
+        (request->has_session != has_sequence || (has_sequence && request->sequence == 0)))
+        return "send takes a session and a seq, which begins at 1; or neither";
     if (request->op == PX_OP_FOLLOW && request->from == PX_FROM_NONE && !has_consumer)
         return "follow takes from: a number, \"start\" or \"end\"; or a consumer; or both";
     if (request->op == PX_OP_ACK && !(has_consumer && has_index)) return "ack takes a consumer and an index";

@@ -7,6 +7,7 @@
 #include "local/socket.h"
 
 #include "base/assert.h"
+#include "local/joined.h"
 #include "local/publish.h"
 #include "local/socket_priv.h"
 #include <stdlib.h>
@@ -285,6 +286,7 @@ void px_socket_close(px_socket *server)
     px_consumers_close(server->consumers);
     server->env->app->calls->intake_close(server->env->app, server->intake);
     px_publish_line_free(server);
+    px_joined_deinit(server);
     px_pending_deinit(server);
     free(server);
 }

@@ -35,6 +35,7 @@
 
 typedef struct px_client px_client;
 typedef struct px_pending px_pending;
+typedef struct px_joined px_joined;             /* joined.c */
 typedef struct px_publish px_publish;           /* publish.c */
 typedef struct px_publish_line px_publish_line; /* publish.c */
 
@@ -117,7 +118,8 @@ struct px_client {
     bool is_deaf;         /* it takes no more replies */
     bool is_closing;      /* to be closed when its replies are written */
     px_follow follow;
-    px_publish *publish; /* NULL: takes requests */
+    px_publish *publish;      /* NULL: takes requests */
+    uint64_t join_generation; /* of the newest join when its send was first tried; 0: none is tried */
     px_pending *pending;
     uint32_t pending_count;
     uint32_t untagged_count; /* of them, those without a tag; and of these, sends and acknowledgements */
@@ -134,10 +136,11 @@ struct px_pending {
     px_barrier barrier;
     px_ack ack;
     px_op op;
-    uint64_t deadline_us; /* of a transfer */
-    bool is_untold;       /* an acknowledgement that is done */
-    px_err err;           /* then: how it went */
-    uint64_t number;      /* of the message in the intake */
+    bool is_joined, is_duplicate; /* a send under a session; and of a number that was handed over before */
+    uint64_t deadline_us;         /* of a transfer */
+    bool is_untold;               /* an acknowledgement that is done */
+    px_err err;                   /* then: how it went */
+    uint64_t number;              /* of the message in the intake */
     size_t tag_bytes;
     uint8_t tag[];
 };
@@ -153,6 +156,9 @@ struct px_socket {
     px_socket_events *events;
     px_stream *listener; /* NULL once it stops */
     px_intake *intake;
+    px_joined *joined; /* sessions that are sent under, newest first */
+    uint32_t joined_count;
+    uint64_t join_generation;      /* joins ever */
     px_publish_line *publish_line; /* of those that publish without a session; NULL: none has yet */
     px_client *clients;
     uint32_t client_count;
@@ -204,6 +210,14 @@ bool px_op_run(px_client *client, const px_request *request);
 /* Does nothing of its own connection stand before this request? */
 bool px_op_is_next(const px_client *client, const px_request *request);
 
+/* Why nothing more goes under a session. */
+#define PX_FENCED_WORDS                                                                              \
+    "the session was opened anew elsewhere; what is not acknowledged is not in the log, unless its " \
+    "number is below the next of whoever opened it"
+#define PX_EXPIRED_WORDS                                                                              \
+    "the session was not used for so long that the log forgot where it stood; what was acknowledged " \
+    "stands; go on under a new name"
+
 /* ---- pending.c ---- */
 
 px_pending *px_pending_make(px_client *client, const px_request *request);
@@ -219,6 +233,13 @@ void px_pending_tell(px_client *client);
 void px_pending_end(px_pending *pending);
 /* Answers all of a client that still wait by `code`, or `unknown` where they may have been carried out. */
 void px_pending_give_up(px_client *client, const char *code, const char *why);
+/* Puts a send under a session into the line of that session, behind those of its number. */
+void px_pending_put(px_pending **line, px_pending *pending, uint64_t number, bool is_duplicate);
+/* Those of a line up to `upto` are chosen, or brought in by others; all of it is refused; freed. */
+void px_pending_settle(px_socket *server, px_pending **line, uint64_t upto, uint64_t index,
+                       uint32_t consecutive, bool is_duplicate);
+void px_pending_refuse(px_socket *server, px_pending **line, const char *code, const char *words);
+void px_pending_free_all(px_socket *server, px_pending **line);
 /* Frees what is left. */
 void px_pending_deinit(px_socket *server);
 
@@ -239,6 +260,8 @@ void px_reply_ok(px_client *client, px_bytes tag);
 /* To a publish: the session's name (empty: null) and its next number; and up to where it is committed, with
  * the index of that message (0: not known). */
 void px_reply_opened(px_client *client, px_bytes tag, px_bytes session, uint64_t next);
+/* To a send that is in the log already; index 0: not known. */
+void px_reply_duplicate(px_client *client, px_bytes tag, uint64_t index);
 void px_reply_acked(px_client *client, uint64_t sequence, uint64_t index);
 void px_reply_index(px_client *client, px_bytes tag, uint64_t index);
 void px_reply_barrier(px_client *client, px_bytes tag, uint64_t index);

@@ -38,7 +38,7 @@ class Publisher:
         if "acked" not in line:
             return line
         assert line["acked"] > self.acked, "acknowledgements rise"
-        self.acked, self.index = line["acked"], line["index"]
+        self.acked, self.index = line["acked"], line.get("index")
         return None
 
     def wait_acked(self, sequence):
@@ -220,6 +220,122 @@ def test_clients_killed_in_mid_line_leave_no_fragment(cluster):
         Publisher(cluster.nodes[0], f"s{session}").client.close()
     assert set(payloads(cluster.nodes[0])) == {text}
 
+
+# ---- send ----
+
+def send(client, session, sequence, data):
+    return client.ask(op="send", session=session, seq=sequence, data=data)
+
+
+def test_a_send_under_a_session_is_there_once_at_whatever_node_and_after_a_restart_of_all(cluster):
+    index = {}
+    for sequence in range(1, 7):
+        with cluster.nodes[sequence % 3].connect() as client:
+            index[sequence] = send(client, "s", sequence, f"m{sequence}")["index"]
+            again = send(client, "s", sequence, f"again {sequence}")
+            assert again == {"ok": True, "index": index[sequence], "duplicate": True}
+    for node in cluster.nodes:
+        node.kill()
+    cluster.start()
+    for node in cluster.nodes:
+        with node.connect() as client:
+            for sequence in range(1, 7):
+                again = send(client, "s", sequence, "again")
+                assert again["duplicate"] and again.get("index", index[sequence]) == index[sequence]
+    with cluster.nodes[1].connect() as client:
+        assert send(client, "s", 7, "m7")["ok"]
+    assert payloads(cluster.nodes[1]) == [b"m%d" % sequence for sequence in range(1, 8)]
+
+
+def test_a_gap_is_said_and_the_number_is_free_still(cluster):
+    with cluster.nodes[0].connect() as one, cluster.nodes[1].connect() as other:
+        assert send(one, "s", 2, "too early")["error"] == "gap"
+        assert send(one, "s", 1, "m1")["ok"] and send(one, "s", 3, "too early")["error"] == "gap"
+        for sequence in range(2, 12):   # each node learns of the other's in time
+            assert send((one, other)[sequence % 2], "s", sequence, f"m{sequence}")["ok"]
+    assert payloads(cluster.nodes[0]) == [b"m%d" % sequence for sequence in range(1, 12)]
+
+
+def test_sends_are_pipelined_and_a_number_on_its_way_is_a_duplicate(cluster):
+    with cluster.nodes[0].connect() as client:
+        for sequence in range(1, 501):
+            for tag in (2 * sequence, 2 * sequence + 1):
+                client.put(op="send", session="s", seq=sequence, data=f"m{sequence}", tag=tag)
+        replies = [client.get() for _ in range(1000)]
+    assert all(reply["ok"] for reply in replies)
+    assert {reply["tag"] // 2: reply["index"] for reply in replies} == {n: n for n in range(1, 501)}
+    assert sum("duplicate" in reply for reply in replies) == 500
+    assert payloads(cluster.nodes[0]) == [b"m%d" % sequence for sequence in range(1, 501)]
+
+
+def test_a_send_does_not_fence_and_who_publishes_goes_on(cluster):
+    with Publisher(cluster.nodes[0], "s") as publisher, cluster.nodes[1].connect() as client:
+        publisher.put(b"m1")
+        publisher.wait_acked(1)
+        assert send(client, "s", 2, "m2")["index"] == 2
+        publisher.put(b"this number is taken", b"m3")
+        publisher.wait_acked(3)
+        with Publisher(cluster.nodes[2], "s") as second:
+            assert second.next == 4 and publisher.wait_error()["error"] == "fenced"
+        assert send(client, "s", 4, "m4").get("error", "fenced") == "fenced"
+        assert send(client, "s", 4, "m4")["ok"]
+    assert payloads(cluster.nodes[1]) == [b"m1", b"m2", b"m3", b"m4"]
+
+
+def test_a_send_takes_session_and_seq_or_neither(node):
+    with node.connect() as client:
+        for request in ({"session": "s"}, {"seq": 1}, {"session": "s", "seq": 0}, {"session": "", "seq": 1}):
+            assert client.ask(op="send", data="x", **request)["error"] == "bad_request"
+
+
+def test_pxctl_sends_lines_in_a_session(cluster):
+    for node in cluster.nodes:
+        done = node.pxctl("send", "--session", "s", input=b"one\ntwo\n")
+        assert done.returncode == 0 and len(done.stdout.split()) == 2, done.stderr
+    assert payloads(cluster.nodes[0]) == [b"one", b"two"] * 3
+
+
+# ---- many ----
+
+def resident_bytes(node):
+    with open(f"/proc/{node.process.pid}/status") as status:
+        for line in status:
+            if line.startswith("VmRSS"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+@pytest.mark.parametrize("has_session", [True, False])
+def test_1000_clients_publish_at_once_in_bounded_memory(cluster, has_session):
+    count, size = 1000, 40
+    lines = [b"%d " % number + b"x" * 1000 for number in range(size)]
+    clients = []
+    for number in range(count):
+        client = cluster.nodes[0].connect()
+        client.put(op="publish", **({"session": f"s{number}"} if has_session else {}))
+        clients.append(client)
+    for number, client in enumerate(clients):
+        assert client.get()["next"] == 1
+    most = 0
+    for number, client in enumerate(clients):
+        client.put_bytes(b"".join(b"%d %s\n" % (number, line) for line in lines))
+        if number % 100 == 99:
+            most = max(most, resident_bytes(cluster.nodes[0]))
+    for client in clients:
+        while client.get()["acked"] < size:
+            pass
+        client.close()
+    most = max(most, *(resident_bytes(node) for node in cluster.nodes))
+    assert most < 256 << 20, f"{most >> 20} MiB"
+    seen = [0] * count
+    for line in payloads(cluster.nodes[2]):
+        who, order, _ = line.split()
+        assert int(order) == seen[int(who)]
+        seen[int(who)] += 1
+    assert seen == [size] * count
+
+
+# ---- kills ----
 
 class Import(threading.Thread):
     """Publishes lines 1 to count under one session, whatever node is there to take them."""
