@@ -20,8 +20,8 @@
 
 /* Bytes of a stream that are gathered from a batch of packets before they are handed out. */
 #define PX_GATHER_BYTES (256u << 10)
-/* The largest packet sent: what an Ethernet frame holds behind the headers of IPv6 and UDP. [Q17] */
-#define PX_PACKET_BYTES 1452u
+/* The largest packet sent, where the path is found to take it: a jumbo frame, or loopback. [Q17, Q18] */
+#define PX_PACKET_BYTES 8952u
 _Static_assert(PX_PACKET_BYTES >= 1200, "QUIC needs 1200 bytes");
 
 /* What the connections of one node have in common; quic.c owns it. */

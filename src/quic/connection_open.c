@@ -20,7 +20,9 @@
 #define UDP_PAYLOAD_BYTES_MAX 65527u
 #define CLIENT_DCID_BYTES 18u
 
-static const uint16_t pmtud_probes[] = {PX_PACKET_BYTES};
+/* What an Ethernet frame holds behind the headers of IPv6 and UDP, and two sizes of jumbo frames: each is
+ * tried once the one before came through, and one that does not is lost without harm. [Q17, Q18] */
+static const uint16_t pmtud_probes[] = {1452, 4000, PX_PACKET_BYTES};
 
 void px_random_fill(void *bytes, size_t size_bytes)
 {
