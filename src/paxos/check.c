@@ -218,6 +218,7 @@ uint64_t px_core_digest(const px_core *core)
     digest = mix(mix(digest, core->tickets.last.n), core->tickets.stored.n);
     digest = mix_ballot(mix(digest, (uint64_t)core->phase), core->ballot);
     digest = mix(mix(mix(digest, core->round), core->round_end_us), core->number_seen);
+    digest = mix(mix(digest, core->stall_chosen), core->stall_round);
     digest = mix(mix(mix(digest, core->promised_round), (uint64_t)core->disk), core->is_voting);
     digest = mix(mix(mix(digest, core->fetch_from), core->fetch_round), core->is_catching_up);
     digest = mix(mix(mix(digest, core->fetch_wait), core->still_round), core->ask_round);

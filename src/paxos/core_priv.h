@@ -21,6 +21,8 @@
 #define PX_ROUNDS_HEARD 2u
 /* The unit called election timeout. [R14] */
 #define PX_ROUNDS_ELECTION 3u
+/* A leader that chooses nothing for so long, on voters whose disks are overdue, makes way. */
+#define PX_ROUNDS_STALLED (4 * PX_ROUNDS_ELECTION)
 /* Repetitions wait longer each time, up to this many rounds: what is long under way must not be sent over and
  * over. */
 #define PX_ROUNDS_WAIT_MAX 64u
@@ -103,8 +105,9 @@ struct px_core {
     px_ballot ballot; /* Invariant: promised == ballot while the phase is not FOLLOWER. */
     uint64_t round;   /* from 1 */
     uint64_t round_end_us;
-    uint64_t number_seen;    /* Invariant: >= promised.number. Highest in any message. */
-    uint64_t promised_round; /* when it last promised; 0: not in this run */
+    uint64_t stall_chosen, stall_round; /* a leader's: chosen, and the round in which it moved last */
+    uint64_t number_seen;               /* Invariant: >= promised.number. Highest in any message. */
+    uint64_t promised_round;            /* when it last promised; 0: not in this run */
     px_disk_health disk;
     uint64_t elections;
 

@@ -4,6 +4,8 @@
  *            sender is served by a leader. A node campaigns only where a majority answered, nobody serves it
  *            and nobody who answered is served. A leader that a majority no longer hears steps down. An
  *            answer counts in its round and in the next, for everything alike.
+ *            Of a majority whose disks are overdue nobody is elected, and a leader that only such a one
+ *            answers makes way: a disk that hangs behind one link must not keep the others from going on.
  * Holds      Safety does not depend on anything here.
  * Source     [R13, R14]; Ng, Haridi, Carbone, Omni-Paxos (2023), ballot leader election. Deviation: answers
  *            count for two rounds, so that one late answer does not cost a leader. */
@@ -83,6 +85,7 @@ px_ballot px_election_leader(const px_core *core, uint32_t *relay)
 /* What the answers of a round come to. */
 typedef struct {
     uint32_t heard;         /* voters that answered, the own one included */
+    uint32_t able;          /* of them, those whose disks keep up: who is overdue cannot vote now */
     uint32_t agreeing;      /* of them, those that promised nothing above the own ballot */
     bool is_other_served;   /* one of them is served */
     bool is_unserved_above; /* one is not, and promised above the own ballot */
@@ -91,13 +94,14 @@ typedef struct {
 
 static px_census take_census(const px_core *core)
 {
-    px_census census = {.heard = 1, .agreeing = 1};
+    px_census census = {.heard = 1, .able = 1, .agreeing = 1};
     for (uint32_t member = 0; member < core->config.member_count; member++) {
         if (member == core->config.self || !px_election_is_heard(core, member)) continue;
         if (!px_voters_counts(core, member)) continue;
         const px_peer *peer = &core->peers[member];
         const bool is_above = px_ballot_less(core->ballot, peer->state.promised);
         census.heard++;
+        if (peer->disk != PX_DISK_OVERDUE) census.able++;
         if (!is_above) census.agreeing++;
         if (peer->served) census.is_other_served = true;
         if (!peer->served && is_above) census.is_unserved_above = true;
@@ -108,6 +112,19 @@ static px_census take_census(const px_core *core)
 }
 
 /* ---- the end of a round ---- */
+
+/* Nothing is chosen, though there is something to choose, since so many of those who answer are overdue with
+ * their disks: who hears others may do better. [R13] */
+static bool is_stalled(px_core *core, const px_census *census)
+{
+    const px_slots *slots = &core->slots;
+    const bool has_moved = slots->chosen != core->stall_chosen || slots->chosen == slots->taken;
+    if (has_moved || core->phase != PX_PHASE_LEADING || census->able >= px_core_majority(core)) {
+        core->stall_chosen = slots->chosen;
+        core->stall_round = core->round;
+    }
+    return core->round - core->stall_round >= PX_ROUNDS_STALLED && !PX_MUTANT("r13_leads_on_stuck_voters");
+}
 
 /* A leader goes on, campaigns anew or steps down. */
 static void judge_leader(px_core *core, const px_census *census)
@@ -121,7 +138,8 @@ static void judge_leader(px_core *core, const px_census *census)
     }
     const bool is_overdue =
         core->disk == PX_DISK_OVERDUE && census->has_well_disk && !PX_MUTANT("r13_leads_with_a_stuck_disk");
-    if ((census->agreeing < majority && !PX_MUTANT("r13_never_steps_down")) || is_overdue) {
+    const bool is_left = census->agreeing < majority && !PX_MUTANT("r13_never_steps_down");
+    if (is_left || is_overdue || is_stalled(core, census)) {
         px_election_enter(core, PX_PHASE_FOLLOWER);
         return;
     }
@@ -131,7 +149,8 @@ static void judge_leader(px_core *core, const px_census *census)
 
 static bool may_campaign(const px_core *core, const px_census *census)
 {
-    if (census->heard < px_core_majority(core)) return false;
+    const uint32_t able = PX_MUTANT("r14_stuck_voters_count") ? census->heard : census->able;
+    if (able < px_core_majority(core)) return false;
     if (px_election_is_served(core)) return false;
     if (census->is_other_served && !PX_MUTANT("r14_campaign_though_others_are_served")) return false;
     if (core->disk == PX_DISK_OVERDUE && !PX_MUTANT("r13_campaigns_with_a_stuck_disk")) return false;

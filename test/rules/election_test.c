@@ -119,6 +119,47 @@ static void r13__a_node_with_a_stuck_disk_does_not_campaign(void **state)
     bench_prove(a_stuck_node_does_not_campaign, "r13_campaigns_with_a_stuck_disk");
 }
 
+static bool a_leader_of_stuck_voters_steps_down(void)
+{
+    px_bench *bench = bench_open(0, 3, true);
+    const px_ballot ballot = bench_lead(bench, 6);
+    px_message served = {.kind = PX_MESSAGE_HEARD, .served = true};
+    served.state.promised = ballot;
+    bench_propose(bench);
+    bench_rounds(bench, 20, 6, &served);
+    bool holds = bench->view.role == PX_ROLE_LEADER; /* they are only slow to answer */
+    served.disk = PX_DISK_OVERDUE;
+    bench_rounds(bench, 20, 6, &served);
+    holds = holds && bench->view.role == PX_ROLE_FOLLOWER;
+    bench_close(bench);
+    return holds;
+}
+
+static void r13__a_leader_that_chooses_nothing_on_stuck_voters_steps_down(void **state)
+{
+    (void)state;
+    bench_prove(a_leader_of_stuck_voters_steps_down, "r13_leads_on_stuck_voters");
+}
+
+static bool nobody_campaigns_on_stuck_voters(void)
+{
+    px_bench *bench = bench_open(0, 3, true);
+    px_message stuck = unserved;
+    stuck.disk = PX_DISK_OVERDUE;
+    bench_rounds(bench, 6, 6, &stuck);
+    bool holds = bench->view.elections == 0;
+    bench_rounds(bench, 4, 6, &unserved);
+    holds = holds && bench->view.elections > 0;
+    bench_close(bench);
+    return holds;
+}
+
+static void r14__nobody_campaigns_on_voters_whose_disks_are_stuck(void **state)
+{
+    (void)state;
+    bench_prove(nobody_campaigns_on_stuck_voters, "r14_stuck_voters_count");
+}
+
 static void r13__a_node_with_a_full_disk_campaigns_only_where_nobody_has_space(void **state)
 {
     (void)state;
@@ -262,6 +303,8 @@ int main(void)
         cmocka_unit_test(r13__a_leader_above_which_a_majority_promised_steps_down),
         cmocka_unit_test(r13__a_leader_with_a_stuck_disk_steps_down_where_another_is_well),
         cmocka_unit_test(r13__a_node_with_a_stuck_disk_does_not_campaign),
+        cmocka_unit_test(r13__a_leader_that_chooses_nothing_on_stuck_voters_steps_down),
+        cmocka_unit_test(r14__nobody_campaigns_on_voters_whose_disks_are_stuck),
         cmocka_unit_test(r13__a_node_with_a_full_disk_campaigns_only_where_nobody_has_space),
         cmocka_unit_test(r14__nobody_campaigns_while_an_answerer_is_served),
         cmocka_unit_test(r14__a_campaign_is_above_every_number_seen),

@@ -481,4 +481,5 @@ void sim_check_refusal(sim_world *world, uint32_t place, px_err err)
 void sim_check_emptied(sim_world *world, uint32_t place)
 {
     world->checks->protocol->voters[place] = (sim_voter){.is_emptied = true};
+    sim_check_kept_lost(world, place);
 }

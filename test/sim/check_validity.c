@@ -65,6 +65,32 @@ size_t sim_check_push(sim_world *world, uint32_t place_of_writer, uint8_t *space
     return make_text(world, place_of_writer, writer->pushed, space, size_bytes_max);
 }
 
+void sim_check_kept(sim_world *world, uint32_t place)
+{
+    sim_checks *checks = world->checks;
+    for (size_t i = 0; i < checks->writer_count; i++) {
+        sim_writer *writer = &checks->writers[i];
+        if (writer->place != place || writer->is_closed) continue;
+        writer->is_kept = true;
+        if (writer->acknowledged < writer->pushed) PX_MARK("sim: messages kept by a clean stop");
+    }
+}
+
+void sim_check_kept_lost(sim_world *world, uint32_t place)
+{
+    for (size_t i = 0; i < world->checks->writer_count; i++)
+        if (world->checks->writers[i].place == place) world->checks->writers[i].is_kept = false;
+}
+
+bool sim_check_is_kept_seen(const sim_world *world)
+{
+    for (size_t i = 0; i < world->checks->writer_count; i++) {
+        const sim_writer *writer = &world->checks->writers[i];
+        if (writer->is_kept && writer->seen < writer->pushed) return false;
+    }
+    return true;
+}
+
 /* Reads `w<writer>.<number>:`. False where it does not begin so. */
 static bool read_head(px_bytes message, uint64_t numbers[2])
 {

@@ -32,6 +32,7 @@ typedef struct {
     uint64_t opening; /* how many had asked for the session, it counted */
     uint64_t seen_when_asked;
     uint64_t end;   /* nothing above it may come any more */
+    bool is_kept; /* a clean stop: all of it is chosen, or kept, and must be seen */
     bool is_closed; /* its run is over: nothing more is pushed or acknowledged */
 } sim_writer;
 
@@ -77,6 +78,12 @@ sim_place *sim_checks_place(sim_world *world, uint64_t index);
 uint32_t sim_check_writer(sim_world *world, uint32_t place, uint64_t run);
 /* Writes the text of the next message of a writer and counts it as pushed. Returns its size. */
 size_t sim_check_push(sim_world *world, uint32_t writer, uint8_t *space, size_t size_bytes_max);
+/* The runs of all intakes of this node end with a clean stop, at this moment. */
+void sim_check_kept(sim_world *world, uint32_t place);
+/* What was kept is lost with this disk. */
+void sim_check_kept_lost(sim_world *world, uint32_t place);
+/* Is all that was kept seen? */
+bool sim_check_is_kept_seen(const sim_world *world);
 /* A reader sees `message` first of all, at `index`. */
 void sim_check_first_seen(sim_world *world, uint64_t index, px_bytes message);
 

@@ -185,6 +185,57 @@ static void stuck_candidate(sim_world *world)
     until(world, leads(world, A));
 }
 
+/* A and D, whose disk hangs, reach each other and B; C reaches B alone. So A hears a majority that cannot
+ * choose, B one that can. */
+static void hang_behind_one_link(sim_world *world)
+{
+    sim_graph graph = sim_graph_whole(world->options.node_count);
+    sim_graph_part_both(&graph, A, C);
+    sim_graph_part_both(&graph, D, C);
+    sim_graph_part_both(&graph, D, B);
+    world->nodes[D]->disk.hung_until_us = UINT64_MAX;
+    sim_faults_cut(world, &graph);
+}
+
+static void heal_all(sim_world *world)
+{
+    const sim_graph whole = sim_graph_whole(world->options.node_count);
+    sim_faults_cut(world, &whole);
+    sim_faults_calm(world);
+}
+
+/* A leads, and makes way for B. */
+static void stuck_voter(sim_world *world)
+{
+    hang_behind_one_link(world);
+    push(world, A, 1);
+    until(world, leads(world, B));
+    until(world, all_told(world, A));
+    const uint64_t number = number_of(world, B);
+    push(world, C, 1);
+    until(world, all_told(world, C));
+    wait_ms(world, 3000);
+    sim_check(world, number_of(world, B) == number, "stable leader", "A disturbs on a voter that is stuck");
+    heal_all(world);
+}
+
+/* Nobody leads, and A is the first that hears a majority: it must not campaign, since B answers it as served
+ * by it then, and never campaigns itself. */
+static void stuck_elector(sim_world *world)
+{
+    hang_behind_one_link(world);
+    drop(world, ALL, ALL, 0);
+    push(world, D, 1);
+    until(world, core_at(world, D)->disk == PX_DISK_OVERDUE && core_at(world, A)->phase == PX_PHASE_FOLLOWER);
+    clear(world);
+    drop(world, MASK(C), MASK(B), PX_MESSAGE_HEARD);
+    wait_ms(world, 300);
+    clear(world);
+    wait_ms(world, 900);
+    sim_check(world, leads(world, B), "liveness", "B hears a majority that can vote, and does not lead");
+    heal_all(world);
+}
+
 /* Answers that come rounds late prove no link: B and C alone, that far apart, elect nobody. */
 static void old_answers(sim_world *world)
 {
@@ -225,6 +276,8 @@ static const sim_directed others[] = {
     {"stuck-disk", 3, stuck_disk, false},
     {"old-answers", 3, old_answers, false},
     {"stuck-candidate", 3, stuck_candidate, false},
+    {"stuck-voter", 4, stuck_voter, false},
+    {"stuck-elector", 4, stuck_elector, false},
     {"early-vote", 3, early_vote, true},
 };
 

@@ -1,39 +1,33 @@
 /* faults.c - draws a seed's faults and lets them happen. */
 // SPDX-License-Identifier: Apache-2.0
-#include "sim/faults.h"
+#include "sim/faults_priv.h"
 
 #include "base/assert.h"
 #include "sim/checks.h"
-#include "sim/sim_net.h"
-#include "sim/sim_node.h"
 #include <stdlib.h>
 
-/* How often a fault of each kind comes in seeds that have it, at the most often. */
-static const uint64_t gap_us_min[SIM_FAULTS] = {
-    [SIM_FAULT_CRASH] = 500 * SIM_MS,        [SIM_FAULT_POWER] = 4 * SIM_SECOND,
-    [SIM_FAULT_PAUSE] = 700 * SIM_MS,        [SIM_FAULT_PARTITION] = 1 * SIM_SECOND,
-    [SIM_FAULT_ONE_WAY] = 700 * SIM_MS,      [SIM_FAULT_BREAK] = 200 * SIM_MS,
-    [SIM_FAULT_SLOW_DISK] = 1 * SIM_SECOND,  [SIM_FAULT_HUNG_DISK] = 2 * SIM_SECOND,
-    [SIM_FAULT_SLOW_PATH] = 500 * SIM_MS,    [SIM_FAULT_LOSS] = 500 * SIM_MS,
-    [SIM_FAULT_TRANSFER] = 500 * SIM_MS,     [SIM_FAULT_WALL] = 1 * SIM_SECOND,
-    [SIM_FAULT_DISK_ERROR] = 3 * SIM_SECOND, [SIM_FAULT_DISK_FULL] = 3 * SIM_SECOND,
-    [SIM_FAULT_SLOW_LOOP] = 1 * SIM_SECOND,  [SIM_FAULT_TRAP] = 400 * SIM_MS,
+/* px mends damaged logs by itself [R16], and takes emptied disks in again [R19]: until it does, the faults
+ * that ask for it are left out. */
+#define HAS_REPAIR false
+#define HAS_READMISSION true
+
+    /* How often a fault of each kind comes in seeds that have it, at the most often. */
+    static const uint64_t gap_us_min[SIM_FAULTS] = {
+        [SIM_FAULT_CRASH] = 500 * SIM_MS,        [SIM_FAULT_POWER] = 4 * SIM_SECOND,
+        [SIM_FAULT_PAUSE] = 700 * SIM_MS,        [SIM_FAULT_PARTITION] = 1 * SIM_SECOND,
+        [SIM_FAULT_ONE_WAY] = 700 * SIM_MS,      [SIM_FAULT_BREAK] = 200 * SIM_MS,
+        [SIM_FAULT_SLOW_DISK] = 1 * SIM_SECOND,  [SIM_FAULT_HUNG_DISK] = 2 * SIM_SECOND,
+        [SIM_FAULT_SLOW_PATH] = 500 * SIM_MS,    [SIM_FAULT_LOSS] = 500 * SIM_MS,
+        [SIM_FAULT_TRANSFER] = 500 * SIM_MS,     [SIM_FAULT_WALL] = 1 * SIM_SECOND,
+        [SIM_FAULT_DISK_ERROR] = 3 * SIM_SECOND, [SIM_FAULT_DISK_FULL] = 3 * SIM_SECOND,
+        [SIM_FAULT_SLOW_LOOP] = 1 * SIM_SECOND,  [SIM_FAULT_TRAP] = 400 * SIM_MS,
+        [SIM_FAULT_FLAP] = 1 * SIM_SECOND,       [SIM_FAULT_REPLAY] = 500 * SIM_MS,
+        [SIM_FAULT_STOP] = 1 * SIM_SECOND,       [SIM_FAULT_CLOCK] = 2 * SIM_SECOND,
+        [SIM_FAULT_SWAP] = 4 * SIM_SECOND,       [SIM_FAULT_ROT_STATE] = 500 * SIM_MS,
+        [SIM_FAULT_ROT] = 1 * SIM_SECOND,        [SIM_FAULT_LOST_WRITE] = 2 * SIM_SECOND,
+        [SIM_FAULT_MISDIRECT] = 2 * SIM_SECOND,  [SIM_FAULT_READ_ERROR] = 2 * SIM_SECOND,
+        [SIM_FAULT_WIPE] = 5 * SIM_SECOND,
 };
-
-static uint64_t draw(sim_world *world, uint64_t low, uint64_t high)
-{
-    return sim_between(world, SIM_CHANCE_FAULTS, low, high);
-}
-
-static bool draw_one_in(sim_world *world, uint64_t count)
-{
-    return sim_below(world, SIM_CHANCE_FAULTS, count) == 0;
-}
-
-static uint32_t draw_node(sim_world *world)
-{
-    return (uint32_t)sim_below(world, SIM_CHANCE_FAULTS, world->options.node_count);
-}
 
 /* ---- drawing ---- */
 
@@ -77,6 +71,16 @@ static void draw_sessions(sim_world *world, sim_work *work)
     work->session_gap_us = sim_between(world, SIM_CHANCE_SESSIONS, 20 * SIM_MS, SIM_SECOND);
 }
 
+static void draw_fragile(sim_world *world, sim_faults *faults)
+{
+    const uint32_t minority = (world->options.node_count - 1) / 2;
+    for (uint32_t i = 0; i < minority; i++) faults->fragile |= 1u << draw_node(world);
+    for (unsigned kind = SIM_FAULT_ROT; kind <= SIM_FAULT_READ_ERROR; kind++)
+        if (!HAS_REPAIR) faults->gap_us[kind] = 0;
+    if (!HAS_READMISSION) faults->gap_us[SIM_FAULT_WIPE] = 0;
+    if (!HAS_REPAIR && !HAS_READMISSION) faults->fragile = 0;
+}
+
 void sim_faults_init(sim_world *world)
 {
     sim_faults *faults = sim_zeroed(sizeof *faults);
@@ -97,6 +101,7 @@ void sim_faults_init(sim_world *world)
         if (has && !is_calm) faults->gap_us[kind] = gap_us;
     }
     if (!faults->is_datagram) faults->gap_us[SIM_FAULT_LOSS] = 0;
+    draw_fragile(world, faults);
 }
 
 void sim_faults_deinit(sim_world *world)
@@ -106,302 +111,139 @@ void sim_faults_deinit(sim_world *world)
     world->faults = NULL;
 }
 
-/* ---- graphs ---- */
-
-sim_graph sim_graph_whole(uint32_t node_count)
-{
-    sim_graph graph = {{0}};
-    for (uint32_t from = 0; from < node_count; from++) graph.reach[from] = (1u << node_count) - 1;
-    return graph;
-}
-
-void sim_graph_part(sim_graph *graph, uint32_t from, uint32_t to)
-{
-    graph->reach[from] &= ~(1u << to);
-}
-
-void sim_graph_part_both(sim_graph *graph, uint32_t a, uint32_t b)
-{
-    sim_graph_part(graph, a, b);
-    sim_graph_part(graph, b, a);
-}
-
-void sim_faults_cut(sim_world *world, const sim_graph *graph)
-{
-    const uint32_t count = world->options.node_count;
-    for (uint32_t from = 0; from < count; from++)
-        for (uint32_t to = 0; to < count; to++)
-            if (from != to) sim_net_cut(world->net, from, to, !(graph->reach[from] & (1u << to)));
-}
-
-static sim_graph draw_groups(sim_world *world)
-{
-    sim_graph graph = sim_graph_whole(world->options.node_count);
-    const uint64_t side = sim_below(world, SIM_CHANCE_FAULTS, 1u << world->options.node_count);
-    const uint32_t bridge = draw_one_in(world, 3) ? draw_node(world) : PX_MEMBERS_MAX;
-    for (uint32_t a = 0; a < world->options.node_count; a++)
-        for (uint32_t b = 0; b < a; b++)
-            if ((side >> a & 1) != (side >> b & 1) && a != bridge && b != bridge)
-                sim_graph_part_both(&graph, a, b);
-    return graph;
-}
-
-static sim_graph draw_random(sim_world *world)
-{
-    sim_graph graph = sim_graph_whole(world->options.node_count);
-    const uint64_t share = draw(world, 100000, 700000);
-    const bool is_mutual = draw_one_in(world, 2);
-    for (uint32_t a = 0; a < world->options.node_count; a++) {
-        for (uint32_t b = 0; b < world->options.node_count; b++) {
-            if (a == b || (is_mutual && b > a) || !sim_happens(world, SIM_CHANCE_FAULTS, share)) continue;
-            sim_graph_part(&graph, a, b);
-            if (is_mutual) sim_graph_part(&graph, b, a);
-        }
-    }
-    return graph;
-}
-
-/* Neighbours only, in a ring or a chain. */
-static sim_graph draw_ring(sim_world *world)
-{
-    const uint32_t count = world->options.node_count;
-    sim_graph graph = sim_graph_whole(count);
-    const bool is_chain = draw_one_in(world, 2);
-    for (uint32_t a = 0; a < count; a++) {
-        for (uint32_t b = 0; b < a; b++) {
-            const bool is_near = a - b == 1 || (!is_chain && a - b == count - 1);
-            if (!is_near) sim_graph_part_both(&graph, a, b);
-        }
-    }
-    return graph;
-}
-
 /* ---- mending ---- */
-
-static void on_partition_over(sim_world *world, void *context, uint64_t partition)
-{
-    (void)context;
-    if (partition != world->faults->partition) return;
-    const sim_graph whole = sim_graph_whole(world->options.node_count);
-    sim_faults_cut(world, &whole);
-}
-
-static void on_path_over(sim_world *world, void *context, uint64_t number)
-{
-    sim_path *path = context;
-    (void)number;
-    path->delay_us = world->faults->base_delay_us;
-    path->jitter_us = world->faults->base_jitter_us;
-    path->bytes_per_ms = 100000;
-    path->loss = path->doubling = path->late = 0;
-}
-
-static void on_disk_over(sim_world *world, void *context, uint64_t number)
-{
-    sim_disk *disk = context;
-    (void)number;
-    sim_disk_calm(disk, world->faults->base_sync_us);
-}
-
-static void on_loop_over(sim_world *world, void *context, uint64_t number)
-{
-    sim_node *node = context;
-    (void)world;
-    (void)number;
-    node->turn_most_us = 100;
-}
-
-static void on_start(sim_world *world, void *context, uint64_t run)
-{
-    const sim_node *node = context;
-    if (run == node->run) sim_node_start(world, node->place);
-}
-
-static void on_resume(sim_world *world, void *context, uint64_t pause)
-{
-    const sim_node *node = context;
-    if (pause == node->pauses) sim_node_resume(world, node->place);
-}
 
 void sim_faults_calm(sim_world *world)
 {
     for (uint32_t from = 0; from < world->options.node_count; from++) {
         sim_node *node = world->nodes[from];
-        on_disk_over(world, &node->disk, 0);
-        on_loop_over(world, node, 0);
+        sim_disk_mend(&node->disk);
+        sim_loop_mend(node);
         for (uint32_t to = 0; to < world->options.node_count; to++)
-            on_path_over(world, sim_net_path(world->net, from, to), 0);
+            sim_path_mend(world, sim_net_path(world->net, from, to));
     }
+}
+
+static void heal_node(sim_world *world, uint32_t place)
+{
+    sim_node_resume(world, place);
+    sim_trap_set(world, place, (sim_trap){0});
+    sim_node_start(world, place);
 }
 
 void sim_faults_heal(sim_world *world)
 {
+    const sim_graph whole = sim_graph_whole(world->options.node_count);
     sim_trace(world, "faults  all is healed");
     world->faults->is_over = true;
+    world->faults->is_frozen = false;
     sim_faults_calm(world);
     sim_net_break_slow(world->net);
-    on_partition_over(world, NULL, world->faults->partition);
-    for (uint32_t place = 0; place < world->options.node_count; place++) {
-        sim_node_resume(world, place);
-        sim_trap_set(world, place, (sim_trap){0});
-        sim_node_start(world, place);
+    sim_faults_cut(world, &whole);
+    sim_faults_swap_back(world);
+    for (uint32_t place = 0; place < world->options.node_count; place++) heal_node(world, place);
+}
+
+/* A majority at least, of nodes whose disks are whole. */
+static uint32_t draw_core(sim_world *world)
+{
+    const uint32_t count = world->options.node_count;
+    uint32_t core = ((1u << count) - 1) & ~world->faults->fragile, left = count;
+    for (uint32_t place = 0; place < count; place++) left -= world->faults->fragile >> place & 1;
+    for (unsigned attempt = 0; attempt < count; attempt++) {
+        const uint32_t place = draw_node(world);
+        if (!(core >> place & 1) || left - 1 <= count / 2) continue;
+        core &= ~(1u << place);
+        left--;
     }
+    return core;
+}
+
+/* What is the worst for a node that is not healed: down, stopped, its disk hung or full, links that fail one
+ * way or the other. */
+static void spoil_for_good(sim_world *world, uint32_t place, sim_graph *graph)
+{
+    sim_node *node = world->nodes[place];
+    switch (draw(world, 0, 5)) {
+    case 0:
+        if (node->node) sim_node_crash(world, place, draw_one_in(world, 2));
+        break;
+    case 1: sim_node_pause(world, place); break;
+    case 2: node->disk.hung_until_us = UINT64_MAX; break;
+    case 3: sim_disk_fill(&node->disk); break;
+    default: sim_node_start(world, place); break;
+    }
+    const uint64_t share = draw(world, 0, 1000000);
+    for (uint32_t other = 0; other < world->options.node_count; other++) {
+        if (other == place) continue;
+        if (sim_happens(world, SIM_CHANCE_FAULTS, share)) sim_graph_part(graph, place, other);
+        if (sim_happens(world, SIM_CHANCE_FAULTS, share)) sim_graph_part(graph, other, place);
+    }
+}
+
+uint32_t sim_faults_freeze(sim_world *world)
+{
+    sim_faults *faults = world->faults;
+    const uint32_t count = world->options.node_count;
+    sim_graph graph = sim_graph_whole(count);
+    faults->is_over = faults->is_frozen = true;
+    sim_faults_calm(world);
+    sim_net_break_slow(world->net);
+    sim_faults_swap_back(world);
+    faults->core = draw_core(world);
+    for (uint32_t place = 0; place < count; place++) {
+        sim_trap_set(world, place, (sim_trap){0});
+        if (!(faults->core >> place & 1)) spoil_for_good(world, place, &graph);
+    }
+    uint32_t hub = draw_node(world); /* in a third of the seeds the others reach only that one */
+    while (!(faults->core >> hub & 1)) hub = (hub + 1) % count;
+    const bool is_star = draw_one_in(world, 3);
+    for (uint32_t a = 0; a < count; a++) {
+        for (uint32_t b = 0; b < a; b++) {
+            const bool is_within = (faults->core >> a & 1) && (faults->core >> b & 1);
+            if (is_within && is_star && a != hub && b != hub) sim_graph_part_both(&graph, a, b);
+        }
+    }
+    sim_faults_cut(world, &graph);
+    for (uint32_t place = 0; place < count; place++)
+        if (faults->core >> place & 1) heal_node(world, place);
+    sim_trace(world, "faults  only %x are healed, hub %u, star %d", faults->core, hub + 1, is_star);
+    return faults->core;
 }
 
 /* ---- happening ---- */
-
-static bool crash_node(sim_world *world, uint32_t place, bool keeps_power)
-{
-    sim_node *node = world->nodes[place];
-    if (!node->node) return false;
-    sim_node_crash(world, place, keeps_power);
-    const uint64_t down_us =
-        draw_one_in(world, 4) ? draw(world, 1, 5 * SIM_SECOND) : draw(world, 1, 500 * SIM_MS);
-    sim_world_after(world, down_us, on_start, node, node->run);
-    return true;
-}
-
-static bool cut_power(sim_world *world)
-{
-    bool was_up = false;
-    for (uint32_t place = 0; place < world->options.node_count; place++)
-        was_up = crash_node(world, place, false) || was_up;
-    return was_up;
-}
-
-static bool pause_node(sim_world *world, uint32_t place)
-{
-    if (world->nodes[place]->is_paused || !sim_node_is_up(world, place)) return false;
-    sim_node_pause(world, place);
-    const uint64_t pause_us =
-        draw_one_in(world, 3) ? draw(world, 1, 5 * SIM_SECOND) : draw(world, 1, 600 * SIM_MS);
-    sim_world_after(world, pause_us, on_resume, world->nodes[place], world->nodes[place]->pauses);
-    return true;
-}
-
-static bool part_nodes(sim_world *world)
-{
-    const uint64_t form = draw(world, 0, 5);
-    const sim_graph graph = form < 3 ? draw_groups(world) : form < 5 ? draw_random(world) : draw_ring(world);
-    sim_trace(world, "faults  partition %x %x %x %x %x", graph.reach[0], graph.reach[1], graph.reach[2],
-              graph.reach[3], graph.reach[4]);
-    sim_faults_cut(world, &graph);
-    sim_world_after(world, draw(world, 1, 4 * SIM_SECOND), on_partition_over, NULL,
-                    ++world->faults->partition);
-    return true;
-}
-
-static bool cut_one_way(sim_world *world)
-{
-    const uint32_t from = draw_node(world), to = draw_node(world);
-    if (from == to) return false;
-    sim_trace(world, "faults  %u -> %u is cut", from + 1, to + 1);
-    sim_net_cut(world->net, from, to, true);
-    sim_world_after(world, draw(world, 1, 3 * SIM_SECOND), on_partition_over, NULL,
-                    ++world->faults->partition);
-    return true;
-}
-
-static bool slow_path(sim_world *world, bool is_lossy)
-{
-    const uint32_t from = draw_node(world), to = draw_node(world);
-    if (from == to) return false;
-    sim_path *path = sim_net_path(world->net, from, to);
-    if (is_lossy) {
-        path->loss = draw(world, 0, 600000);
-        path->doubling = draw(world, 0, 200000);
-        path->late = draw(world, 0, 400000);
-    } else {
-        path->delay_us = draw(world, SIM_MS, 150 * SIM_MS);
-        path->jitter_us = path->delay_us / draw(world, 1, 4);
-        path->bytes_per_ms = draw(world, 20, 1000);
-    }
-    sim_world_after(world, draw(world, 1, 3 * SIM_SECOND), on_path_over, path, 0);
-    return true;
-}
-
-static bool break_connection(sim_world *world)
-{
-    const uint32_t from = draw_node(world), to = draw_node(world);
-    if (draw_one_in(world, 4)) sim_net_make_late(world->net, from, to, draw(world, 1, SIM_SECOND));
-    return sim_net_break(world->net, from, to);
-}
-
-static bool hurt_disk(sim_world *world, sim_fault kind)
-{
-    sim_disk *disk = &world->nodes[draw_node(world)]->disk;
-    uint64_t over_us = draw(world, 1, 2 * SIM_SECOND);
-    if (kind == SIM_FAULT_SLOW_DISK) {
-        disk->sync_us = draw(world, SIM_MS, 100 * SIM_MS);
-        disk->sync_jitter_us = disk->sync_us;
-    } else if (kind == SIM_FAULT_HUNG_DISK) {
-        disk->hung_until_us = world->now_us + over_us;
-    } else if (kind == SIM_FAULT_DISK_ERROR) {
-        sim_disk_fail_next(disk);
-        return true;
-    } else {
-        sim_disk_fill(disk);
-    }
-    sim_trace(world, "faults  the disk of %u is %s", disk->place + 1,
-              kind == SIM_FAULT_DISK_FULL ? "full" : "slow");
-    sim_world_after(world, over_us, on_disk_over, disk, 0);
-    return true;
-}
-
-static bool hand_over(sim_world *world)
-{
-    const uint32_t place = draw_node(world);
-    if (world->nodes[place]->is_paused || !sim_node_enter(world, place)) return false;
-    px_node_hand_over(world->nodes[place]->node, draw_one_in(world, 2) ? PX_MEMBERS_MAX : draw_node(world));
-    sim_node_leave(world, place);
-    return true;
-}
-
-static bool jump_wall(sim_world *world)
-{
-    world->nodes[draw_node(world)]->clock.wall_shift_ms = (int64_t)draw(world, 0, 86400000) - 43200000;
-    return true;
-}
-
-static bool slow_loop(sim_world *world)
-{
-    sim_node *node = world->nodes[draw_node(world)];
-    node->turn_most_us = draw(world, SIM_MS, 100 * SIM_MS);
-    sim_world_after(world, draw(world, 1, 2 * SIM_SECOND), on_loop_over, node, 0);
-    return true;
-}
-
-static bool lay_trap(sim_world *world)
-{
-    const sim_trap trap = {
-        .kind = (sim_trap_kind)draw(world, SIM_TRAP_NONE + 1, SIM_TRAPS - 1),
-        .keeps_power = draw_one_in(world, 2),
-        .down_us = draw_one_in(world, 4) ? draw(world, 1, 3 * SIM_SECOND) : draw(world, 1, 300 * SIM_MS),
-    };
-    sim_trap_set(world, draw_node(world), trap);
-    return false; /* it counts when it springs */
-}
 
 /* False where there was nothing to break. */
 static bool happen(sim_world *world, sim_fault kind)
 {
     switch (kind) {
-    case SIM_FAULT_CRASH: return crash_node(world, draw_node(world), draw_one_in(world, 2));
-    case SIM_FAULT_POWER: return cut_power(world);
-    case SIM_FAULT_PAUSE: return pause_node(world, draw_node(world));
-    case SIM_FAULT_PARTITION: return part_nodes(world);
-    case SIM_FAULT_ONE_WAY: return cut_one_way(world);
-    case SIM_FAULT_BREAK: return break_connection(world);
+    case SIM_FAULT_PARTITION:
+    case SIM_FAULT_ONE_WAY:
+    case SIM_FAULT_BREAK:
+    case SIM_FAULT_SLOW_PATH:
+    case SIM_FAULT_LOSS:
+    case SIM_FAULT_FLAP:
+    case SIM_FAULT_REPLAY: return sim_fault_on_net(world, kind);
+    case SIM_FAULT_CRASH:
+    case SIM_FAULT_POWER:
+    case SIM_FAULT_PAUSE:
+    case SIM_FAULT_TRANSFER:
+    case SIM_FAULT_WALL:
+    case SIM_FAULT_SLOW_LOOP:
+    case SIM_FAULT_TRAP:
+    case SIM_FAULT_STOP:
+    case SIM_FAULT_CLOCK: return sim_fault_on_node(world, kind);
     case SIM_FAULT_SLOW_DISK:
     case SIM_FAULT_HUNG_DISK:
     case SIM_FAULT_DISK_ERROR:
-    case SIM_FAULT_DISK_FULL: return hurt_disk(world, kind);
-    case SIM_FAULT_SLOW_PATH: return slow_path(world, false);
-    case SIM_FAULT_LOSS: return slow_path(world, true);
-    case SIM_FAULT_TRANSFER: return hand_over(world);
-    case SIM_FAULT_WALL: return jump_wall(world);
-    case SIM_FAULT_SLOW_LOOP: return slow_loop(world);
-    case SIM_FAULT_TRAP: return lay_trap(world);
+    case SIM_FAULT_DISK_FULL:
+    case SIM_FAULT_SWAP:
+    case SIM_FAULT_ROT_STATE:
+    case SIM_FAULT_ROT:
+    case SIM_FAULT_LOST_WRITE:
+    case SIM_FAULT_MISDIRECT:
+    case SIM_FAULT_READ_ERROR:
+    case SIM_FAULT_WIPE: return sim_fault_on_disk(world, kind);
     case SIM_FAULTS: break;
     }
     px_assert(false);

@@ -28,7 +28,18 @@
     X(DISK_ERROR, "a sync fails")                        \
     X(DISK_FULL, "a disk is full")                       \
     X(SLOW_LOOP, "a node's loop is slow")                \
-    X(TRAP, "a node crashes at the worst moment")
+    X(TRAP, "a node crashes at the worst moment")        \
+    X(FLAP, "a path comes and goes")                     \
+    X(REPLAY, "an old connection's bytes come again")    \
+    X(STOP, "a node stops cleanly and starts again")     \
+    X(CLOCK, "a clock runs faster or slower")            \
+    X(SWAP, "two nodes get each other's folders")        \
+    X(ROT_STATE, "a copy of the small state rots")       \
+    X(ROT, "bits of a log rot")                          \
+    X(LOST_WRITE, "a write to a log never came")         \
+    X(MISDIRECT, "a write went elsewhere")               \
+    X(READ_ERROR, "a block of a log cannot be read")     \
+    X(WIPE, "a disk comes back empty")
 
 typedef enum {
 #define SIM_FAULT_ENUM(kind, words) SIM_FAULT_##kind,
@@ -56,7 +67,11 @@ struct sim_faults {
     uint64_t gap_us[SIM_FAULTS]; /* between two of a kind, on average; 0: this seed has none */
     uint64_t base_delay_us, base_jitter_us, base_sync_us;
     uint64_t partition; /* counts them: the newest rules */
+    uint32_t fragile;   /* mask of the nodes whose disks may lose what they hold: a minority */
     bool is_datagram, is_over;
+    bool is_frozen;         /* what is broken stays so, but for the nodes of `core` */
+    uint32_t core;          /* mask */
+    uint64_t chosen_before; /* slots, when progress was asked for */
 };
 
 /* Draws everything. */
@@ -66,6 +81,9 @@ void sim_faults_deinit(sim_world *world);
 void sim_faults_calm(sim_world *world);
 /* From now on faults happen: all that the options keep of the seed's schedule. */
 void sim_faults_begin(sim_world *world);
+/* No more of them. A majority of nodes is healed, all linked to each other or to one of them; for the others
+ * the worst is drawn, and stays for good. Returns the mask of the healed. */
+uint32_t sim_faults_freeze(sim_world *world);
 /* No more of them, everything mended, every node up. */
 void sim_faults_heal(sim_world *world);
 

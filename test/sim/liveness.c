@@ -58,6 +58,7 @@ static bool has_leader(sim_world *world)
 
 static bool all_idle(sim_world *world)
 {
+    if (!sim_check_is_kept_seen(world)) return false;
     for (uint32_t place = 0; place < world->options.node_count; place++)
         if (!sim_app_is_idle(&world->nodes[place]->app)) return false;
     return true;
@@ -146,4 +147,72 @@ void sim_liveness_check(sim_world *world)
     must(world, CONVERGE_US, all_same, "all nodes have delivered the same");
     sim_check_converged(world);
     check_chains(world);
+}
+
+/* ---- a majority alone ---- */
+
+static bool is_in_core(const sim_world *world, uint32_t place)
+{
+    return world->faults->core >> place & 1;
+}
+
+static bool is_core_linked(sim_world *world)
+{
+    for (uint32_t one = 0; one < world->options.node_count; one++) {
+        if (!is_in_core(world, one)) continue;
+        const px_node *node = world->nodes[one]->node;
+        if (!node) return false;
+        for (uint32_t other = 0; other < world->options.node_count; other++) {
+            if (other == one || !is_in_core(world, other)) continue;
+            const bool is_cut = sim_net_path(world->net, one, other)->is_cut;
+            if (!is_cut && !node->members[other].is_linked) return false;
+        }
+    }
+    return true;
+}
+
+static bool has_core_leader(sim_world *world)
+{
+    return sim_liveness_leader(world, world->faults->core) < PX_MEMBERS_MAX;
+}
+
+static bool has_chosen_more(sim_world *world)
+{
+    return sim_check_chosen(world) > world->faults->chosen_before;
+}
+
+static bool is_core_idle(sim_world *world)
+{
+    for (uint32_t place = 0; place < world->options.node_count; place++)
+        if (is_in_core(world, place) && !sim_app_is_idle(&world->nodes[place]->app)) return false;
+    return true;
+}
+
+static px_ballot core_ballot(const sim_world *world)
+{
+    uint32_t place = 0;
+    while (!is_in_core(world, place)) place++;
+    return world->nodes[place]->node->view.leader;
+}
+
+void sim_liveness_check_core(sim_world *world)
+{
+    const uint64_t bound_us = sim_liveness_bound_us(world);
+    must(world, LINKS_US, is_core_linked, "a healed majority linked as its paths allow");
+    const uint64_t settled_us = world->now_us + bound_us;
+    must(world, bound_us, has_core_leader, "one leader for the healed majority");
+    world->faults->chosen_before = sim_check_chosen(world);
+    for (uint32_t place = 0; place < world->options.node_count; place++)
+        if (is_in_core(world, place)) sim_app_push(&world->nodes[place]->app, 1);
+    must(world, bound_us, has_chosen_more, "progress of the healed majority");
+    sim_world_run_until(world, settled_us);
+    must(world, bound_us, has_core_leader, "one leader for the healed majority, still");
+    const px_ballot ballot = core_ballot(world);
+    sim_world_run_until(world, world->now_us + STABLE_US);
+    sim_check(world, has_core_leader(world) && px_ballot_equal(core_ballot(world), ballot), "stable leader",
+              "the leader of ballot %llu made way, and for the healed majority nothing was broken",
+              (unsigned long long)ballot.number);
+    world->faults->work.is_stopped = true;
+    must(world, DRAIN_US, is_core_idle, "what the healed majority pushed is chosen");
+    world->faults->work.is_stopped = false;
 }

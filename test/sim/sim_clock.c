@@ -31,6 +31,13 @@ void sim_clock_init(sim_clock *clock, sim_world *world)
     clock->rate_per_mille = 1000;
 }
 
+void sim_clock_set_rate(sim_clock *clock, uint64_t rate_per_mille)
+{
+    const uint64_t now_us = sim_clock_now_us(clock);
+    clock->rate_per_mille = rate_per_mille;
+    clock->origin_us += now_us - sim_clock_now_us(clock);
+}
+
 void sim_clock_clear(sim_clock *clock)
 {
     clock->timers = (px_timers){0};
@@ -41,6 +48,7 @@ uint64_t sim_clock_next_us(const sim_clock *clock)
     const uint64_t deadline_us = px_timers_deadline_us(&clock->timers);
     if (deadline_us == UINT64_MAX) return UINT64_MAX;
     if (deadline_us <= sim_clock_now_us(clock)) return clock->world->now_us;
+    /* The origin is as if below zero where the clock ran slow once: reckoned modulo 2^64. */
     const uint64_t passed = (deadline_us - clock->origin_us) * 1000;
     return (passed + clock->rate_per_mille - 1) / clock->rate_per_mille;
 }

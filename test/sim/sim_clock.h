@@ -21,6 +21,9 @@ typedef struct {
 
 void sim_clock_init(sim_clock *clock, sim_world *world);
 
+/* From now on it runs at this rate, and does not jump. */
+void sim_clock_set_rate(sim_clock *clock, uint64_t rate_per_mille);
+
 /* Forgets its timers: their owner has crashed. */
 void sim_clock_clear(sim_clock *clock);
 

@@ -9,6 +9,7 @@
 
 /* What a sender gets through without a single acknowledgement. */
 #define UNACKED_BYTES_MAX (64u << 10)
+#define RECORD_BYTES_MAX 2048u
 
 typedef struct {
     sim_connection *connection;
@@ -20,7 +21,38 @@ static sim_path *path_of(sim_net *net, uint32_t from, uint32_t to)
     return &net->diallers[from][to].path;
 }
 
-sim_connection *sim_connection_make(sim_dialler *dialler)
+/* ---- letters ---- */
+
+void sim_letter_free(sim_letter *letter)
+{
+    px_buffer_release(letter->body);
+    free(letter);
+}
+
+static sim_letter *copy_letter(const sim_letter *letter)
+{
+    sim_letter *copy = sim_zeroed(sizeof *copy);
+    *copy = *letter;
+    copy->next = NULL;
+    (void)px_buffer_retain(copy->body);
+    return copy;
+}
+
+static void forget_letters(sim_letter **letters, uint32_t *count)
+{
+    for (uint32_t i = 0; i < *count; i++) sim_letter_free(letters[i]);
+    *count = 0;
+}
+
+void sim_dialler_forget(sim_dialler *dialler)
+{
+    forget_letters(dialler->record, &dialler->record_count);
+    forget_letters(dialler->former, &dialler->former_count);
+}
+
+/* ---- making ---- */
+
+static sim_connection *add_connection(const sim_dialler *dialler)
 {
     sim_net *net = dialler->net;
     sim_connection *connection = sim_zeroed(sizeof *connection);
@@ -37,7 +69,16 @@ sim_connection *sim_connection_make(sim_dialler *dialler)
     return connection;
 }
 
-/* ---- letters ---- */
+sim_connection *sim_connection_make(sim_dialler *dialler)
+{
+    if (dialler->record_count) { /* what it said before is said by a former one now */
+        forget_letters(dialler->former, &dialler->former_count);
+        memcpy(dialler->former, dialler->record, sizeof dialler->former);
+        dialler->former_count = dialler->record_count;
+        dialler->record_count = 0;
+    }
+    return add_connection(dialler);
+}
 
 static sim_letter *take_letter(sim_connection *connection)
 {
@@ -50,12 +91,6 @@ static sim_letter *take_letter(sim_connection *connection)
         return letter;
     }
     return NULL;
-}
-
-void sim_letter_free(sim_letter *letter)
-{
-    px_buffer_release(letter->body);
-    free(letter);
 }
 
 void sim_connection_drop_queue(sim_connection *connection)
@@ -181,15 +216,6 @@ static void send_off(sim_connection *connection, sim_letter *letter, uint64_t ar
     sim_world_after(world, arrival_us - world->now_us, on_arrival, arrival, connection->number);
 }
 
-static sim_letter *copy_letter(const sim_letter *letter)
-{
-    sim_letter *copy = sim_zeroed(sizeof *copy);
-    *copy = *letter;
-    copy->next = NULL;
-    (void)px_buffer_retain(copy->body);
-    return copy;
-}
-
 /* Datagram mode: each message fends for itself, only the first (a hello) is spared and never overtaken. */
 static void send_datagram(sim_connection *connection, sim_letter *letter, uint64_t arrival_us)
 {
@@ -215,10 +241,34 @@ static void send_datagram(sim_connection *connection, sim_letter *letter, uint64
     send_off(connection, letter, arrival_us > bound_us ? arrival_us : bound_us);
 }
 
+/* What is short is remembered, to be replayed. */
+static void record_letter(sim_dialler *dialler, const sim_letter *letter)
+{
+    if (dialler->record_count == SIM_RECORD_MAX || letter->body->size_bytes > RECORD_BYTES_MAX) return;
+    dialler->record[dialler->record_count++] = copy_letter(letter);
+}
+
+sim_connection *sim_connection_replay(sim_dialler *dialler)
+{
+    sim_connection *connection = add_connection(dialler);
+    uint64_t arrival_us = dialler->net->world->now_us;
+    connection->is_broken = connection->is_late = true;
+    connection->arrivals_end_us = UINT64_MAX;
+    for (uint32_t i = 0; i < dialler->former_count; i++) {
+        arrival_us += 1 + sim_net_travel_us(dialler->net, dialler->from, dialler->to);
+        send_off(connection, copy_letter(dialler->former[i]), arrival_us);
+    }
+    sim_world_after(dialler->net->world, arrival_us + 1 - dialler->net->world->now_us, on_receiver_closed,
+                    connection, connection->number);
+    return connection;
+}
+
 static void send_letter(sim_connection *connection, sim_letter *letter)
 {
     sim_net *net = connection->net;
     sim_world *world = net->world;
+    sim_dialler *dialler = &net->diallers[connection->from][connection->to];
+    if (dialler->connection == connection) record_letter(dialler, letter);
     sim_path *path = path_of(net, connection->from, connection->to);
     const size_t size_bytes = letter->head_bytes + letter->body->size_bytes;
     const uint64_t wire_us = size_bytes * 1000 / path->bytes_per_ms;

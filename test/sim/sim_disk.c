@@ -103,7 +103,73 @@ void sim_disk_empty(sim_disk *disk)
 
 bool sim_disk_is_hurt(const sim_disk *disk)
 {
-    return disk->is_hurt;
+    return disk->is_hurt || disk->swapped_with;
+}
+
+static void exchange(sim_disk *one, sim_disk *other)
+{
+    fake_disk *folder = one->fake;
+    one->fake = other->fake;
+    other->fake = folder;
+}
+
+void sim_disk_swap(sim_disk *one, sim_disk *other)
+{
+    exchange(one, other);
+    one->swapped_with = other->place + 1;
+    other->swapped_with = one->place + 1;
+    one->digest = fake_disk_digest(one->fake);
+    other->digest = fake_disk_digest(other->fake);
+}
+
+void sim_disk_swap_back(sim_disk *one, sim_disk *other)
+{
+    sim_check(one->world,
+              fake_disk_digest(one->fake) == one->digest && fake_disk_digest(other->fake) == other->digest,
+              "foreign folder", "who was refused has changed the folder of %u or %u", one->place + 1,
+              other->place + 1);
+    exchange(one, other);
+    one->swapped_with = other->swapped_with = 0;
+}
+
+bool sim_disk_rot(sim_disk *disk, const char *name, uint64_t offset, uint8_t mask)
+{
+    uint64_t size_bytes = 0;
+    if (!fake_disk_stable(disk->fake, name, &size_bytes) || size_bytes == 0) return false;
+    fake_disk_flip(disk->fake, name, offset % size_bytes, mask);
+    sim_trace(disk->world, "faults  %s of %u rots", name, disk->place + 1);
+    return true;
+}
+
+/* Blocks between a spoilt one and the end of the log, at the least: groups that follow it. */
+#define BLOCKS_BEHIND 8u
+
+bool sim_disk_spoil(sim_disk *disk, sim_spoil spoil, uint64_t chance)
+{
+    const sim_image image = *sim_disk_image(disk);
+    char name[PX_FILE_NAME_BYTES];
+    const uint64_t segment = 1 + chance % image.segment;
+    uint64_t blocks = 0;
+    px_segment_name(segment, name);
+    const uint8_t *bytes = fake_disk_stable(disk->fake, name, &blocks);
+    if (!bytes) return false;
+    if (segment == image.segment) blocks = image.offset;
+    blocks /= PX_DISK_BLOCK_BYTES;
+    if (blocks <= BLOCKS_BEHIND) return false;
+    const uint64_t offset = (chance >> 20) % (blocks - BLOCKS_BEHIND) * PX_DISK_BLOCK_BYTES;
+    const uint64_t other = (chance >> 40) % (blocks - BLOCKS_BEHIND) * PX_DISK_BLOCK_BYTES;
+    uint8_t block[PX_DISK_BLOCK_BYTES] = {0};
+    if (spoil == SIM_SPOIL_COPY) memcpy(block, bytes + other, sizeof block);
+    if (spoil == SIM_SPOIL_FLIP)
+        fake_disk_flip(disk->fake, name, offset + chance % PX_DISK_BLOCK_BYTES, (uint8_t)(1u << chance % 8));
+    else if (spoil == SIM_SPOIL_UNREADABLE)
+        fake_disk_fail_read(disk->fake, name, offset, PX_DISK_BLOCK_BYTES);
+    else
+        fake_disk_spoil(disk->fake, name, offset, block, sizeof block);
+    disk->is_hurt = true;
+    sim_trace(disk->world, "faults  %s of %u is spoilt (%d) at byte %llu", name, disk->place + 1, (int)spoil,
+              (unsigned long long)offset);
+    return true;
 }
 
 /* ---- the image ---- */

@@ -23,6 +23,9 @@ typedef struct {
     bool is_read;
 } sim_image;
 
+/* How a place of the log is spoilt. */
+typedef enum { SIM_SPOIL_FLIP, SIM_SPOIL_ZERO, SIM_SPOIL_COPY, SIM_SPOIL_UNREADABLE } sim_spoil;
+
 typedef struct {
     sim_world *world;
     uint32_t place;
@@ -32,6 +35,8 @@ typedef struct {
     uint64_t generation;              /* of events: those of the run before are void */
     bool is_muted;                    /* the process has ended: nothing completes any more */
     bool is_hurt;                     /* what was stable was spoilt */
+    uint32_t swapped_with;            /* it has the folder of the node at this place less 1; 0: its own */
+    uint64_t digest;                  /* of the folder that it got */
     bool is_awaited;                  /* an event for the next completion is made */
     sim_image image;
 } sim_disk;
@@ -53,6 +58,14 @@ void sim_disk_calm(sim_disk *disk, uint64_t sync_us);
 void sim_disk_fail_next(sim_disk *disk);
 /* No space for another file. */
 void sim_disk_fill(sim_disk *disk);
+/* Two nodes that are down get each other's folder, and back: untouched, or the run fails. */
+void sim_disk_swap(sim_disk *one, sim_disk *other);
+void sim_disk_swap_back(sim_disk *one, sim_disk *other);
+/* Flips bits of a byte of a file; false where there is no such file. */
+bool sim_disk_rot(sim_disk *disk, const char *name, uint64_t offset, uint8_t mask);
+/* Spoils a place of the log that is well behind its end, so that what follows it tells that it was synced.
+ * False where the log is too short. */
+bool sim_disk_spoil(sim_disk *disk, sim_spoil spoil, uint64_t chance);
 /* An emptied disk under the old name: its node is down. */
 void sim_disk_empty(sim_disk *disk);
 

@@ -290,6 +290,8 @@ void sim_net_free(sim_net *net)
         net->connections = connection->next;
         sim_connection_free(connection);
     }
+    for (uint32_t from = 0; from < PX_MEMBERS_MAX; from++)
+        for (uint32_t to = 0; to < PX_MEMBERS_MAX; to++) sim_dialler_forget(&net->diallers[from][to]);
     free(net->space);
     free(net);
 }
@@ -344,6 +346,17 @@ void sim_net_break_slow(sim_net *net)
             if (connection && connection->last_us > late_us) (void)sim_net_break(net, from, to);
         }
     }
+}
+
+bool sim_net_replay(sim_net *net, uint32_t from, uint32_t to)
+{
+    sim_dialler *dialler = &net->diallers[from][to];
+    sim_world *world = net->world;
+    if (dialler->former_count == 0 || !sim_node_is_up(world, to) || world->nodes[to]->is_paused) return false;
+    sim_trace(world, "net  the former connection %u -> %u comes again", from + 1, to + 1);
+    const sim_connection *connection = sim_connection_replay(dialler);
+    sim_world_after(world, 0, on_incoming_due, (void *)connection, connection->number);
+    return true;
 }
 
 void sim_net_make_late(sim_net *net, uint32_t from, uint32_t to, uint64_t late_us)

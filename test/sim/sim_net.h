@@ -44,7 +44,11 @@ void sim_net_pause(sim_net *net, uint32_t place, uint64_t pause);
 sim_path *sim_net_path(sim_net *net, uint32_t from, uint32_t to);
 /* Cuts or mends one direction. */
 void sim_net_cut(sim_net *net, uint32_t from, uint32_t to, bool is_cut);
-/* Ends the connection that `from` dialled, with what is queued and some of what is under way. */
+/* What was said on the connection before comes again, as on a connection that is late. False where there was
+ * none, or nobody hears. */
+bool sim_net_replay(sim_net *net, uint32_t from, uint32_t to);
+/* Ends the connection that `from` dialled, with what is queued and some of what is under way. False where
+ * there is none. */
 bool sim_net_break(sim_net *net, uint32_t from, uint32_t to);
 /* Breaks every connection on which a message is under way for longer than an idle time: it went off when
  * the way was slow, and what follows would wait for it on a way that is fast again. */

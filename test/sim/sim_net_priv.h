@@ -18,6 +18,8 @@ struct sim_letter {
     uint8_t head[SIM_HEAD_BYTES_MAX];
 };
 
+#define SIM_RECORD_MAX 24u
+
 typedef struct {
     sim_letter *first, **end;
 } sim_lane;
@@ -59,6 +61,9 @@ typedef struct {
     sim_connection *connection; /* up at the sender, or under way; NULL: none */
     uint64_t backoff_us;
     uint64_t attempt; /* the one that counts */
+    /* The first message of its connection and those after it, and likewise of the connection before. */
+    sim_letter *record[SIM_RECORD_MAX], *former[SIM_RECORD_MAX];
+    uint32_t record_count, former_count;
     uint64_t late_us; /* its next connection is that late at the receiver; 0: it is not */
     sim_path path;
 } sim_dialler;
@@ -93,6 +98,10 @@ void sim_net_dial_after(sim_dialler *dialler, uint64_t delay_us);
 
 /* ---- sim_connection.c ---- */
 sim_connection *sim_connection_make(sim_dialler *dialler);
+/* A connection that brings what the one before this dialler's brought, once more. */
+sim_connection *sim_connection_replay(sim_dialler *dialler);
+/* What is to be replayed is forgotten, when the world ends. */
+void sim_dialler_forget(sim_dialler *dialler);
 void sim_connection_free(sim_connection *connection);
 /* Nothing more is sent on it; each side learns so after its delay. */
 void sim_connection_end(sim_connection *connection, uint64_t sender_us, uint64_t receiver_us);

@@ -303,3 +303,17 @@ void sim_node_crash(sim_world *world, uint32_t place, bool keeps_power)
     if (node->is_paused) sim_node_resume(world, place);
     if (is_own_end) sim_world_after(world, RESTART_US, on_restart, node, node->run);
 }
+
+bool sim_node_stop(sim_world *world, uint32_t place)
+{
+    sim_node *node = world->nodes[place];
+    if (!sim_node_enter(world, place)) return false;
+    const px_err err = px_node_keep(node->node);
+    node->is_inside = false;
+    sim_trace(world, "%s  stops: %s", node->name, px_err_text(err));
+    if (err) node->is_dying = true; /* exit 1: whoever started it starts it again */
+    const bool is_kept = !node->is_dying;
+    if (is_kept) sim_check_kept(world, place);
+    sim_node_crash(world, place, true);
+    return is_kept;
+}

@@ -60,6 +60,9 @@ void sim_nodes_free(sim_world *world);
 void sim_node_start(sim_world *world, uint32_t place);
 /* kill -9 where the power is kept, else the power fails: what was not synced may be lost. */
 void sim_node_crash(sim_world *world, uint32_t place, bool keeps_power);
+/* As SIGTERM ends: what pipes handed over is chosen, or kept on its disk for the next start. False where that
+ * failed, and it ended as after a kill. */
+bool sim_node_stop(sim_world *world, uint32_t place);
 void sim_node_pause(sim_world *world, uint32_t place);
 void sim_node_resume(sim_world *world, uint32_t place);
 

@@ -3,6 +3,7 @@
 #include "support/fake_disk.h"
 
 #include "base/assert.h"
+#include "base/hash.h"
 #include "base/prng.h"
 #include <stdlib.h>
 #include <string.h>
@@ -417,6 +418,16 @@ void fake_disk_complete_all(fake_disk *disk)
 uint64_t fake_disk_completed(const fake_disk *disk)
 {
     return disk->completed;
+}
+
+uint64_t fake_disk_digest(const fake_disk *disk)
+{
+    uint64_t digest = 0; /* a sum: files are listed in any order */
+    for (const px_disk_file *file = disk->files; file; file = file->next) {
+        const px_hash name = px_hash_of((const uint8_t *)file->name, strlen(file->name));
+        digest += px_hash_of(file->stable, file->size_bytes).low ^ name.low;
+    }
+    return digest;
 }
 
 /* ---- crashing ---- */

@@ -57,6 +57,9 @@ void fake_disk_flip(fake_disk *disk, const char *name, uint64_t offset, uint8_t 
 void fake_disk_remove(fake_disk *disk, const char *name);
 void fake_disk_wipe(fake_disk *disk);
 
+/* Of what the device holds: equal folders have equal digests. */
+uint64_t fake_disk_digest(const fake_disk *disk);
+
 /* Durable writes completed, write_now not counted. */
 uint64_t fake_disk_completed(const fake_disk *disk);
 

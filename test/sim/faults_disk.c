@@ -1,0 +1,133 @@
+/* faults_disk.c - what befalls disks.
+ *
+ * Meaning    Slow, hung, failing and full disks befall any node, and two nodes may get each other's folders
+ *            for a while. What destroys data on the device (rot, blocks that cannot be read, a write that was
+ *            lost or went elsewhere, a disk that comes back empty) befalls the *fragile* nodes alone: a
+ *            minority that the seed draws. So the others hold every chosen slot, and px owes that nothing is
+ *            lost. Of the two copies of the small state one alone rots, on any node.
+ * Source     reliability.md §3; [R15-R19]. */
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/faults_priv.h"
+
+#include "sim/check_protocol.h"
+
+void sim_disk_mend(sim_disk *disk)
+{
+    sim_disk_calm(disk, disk->world->faults->base_sync_us);
+}
+
+static void on_disk_over(sim_world *world, void *context, uint64_t number)
+{
+    sim_disk *disk = context;
+    (void)number;
+    if (world->faults->is_frozen && !(world->faults->core >> disk->place & 1)) return;
+    sim_disk_mend(disk);
+}
+
+static bool slow_disk(sim_world *world, sim_disk *disk, sim_fault kind)
+{
+    const uint64_t over_us = draw(world, 1, 2 * SIM_SECOND);
+    if (kind == SIM_FAULT_SLOW_DISK) {
+        disk->sync_us = draw(world, SIM_MS, 100 * SIM_MS);
+        disk->sync_jitter_us = disk->sync_us;
+    } else if (kind == SIM_FAULT_HUNG_DISK) {
+        disk->hung_until_us = world->now_us + over_us;
+    } else {
+        sim_disk_fill(disk);
+    }
+    sim_trace(world, "faults  the disk of %u is %s", disk->place + 1,
+              kind == SIM_FAULT_DISK_FULL ? "full" : "slow");
+    sim_world_after(world, over_us, on_disk_over, disk, 0);
+    return true;
+}
+
+/* ---- swapped folders ---- */
+
+static void swap_back(sim_world *world, uint32_t one)
+{
+    const uint32_t other = world->nodes[one]->disk.swapped_with - 1;
+    sim_disk_swap_back(&world->nodes[one]->disk, &world->nodes[other]->disk);
+    world->nodes[one]->is_refused = world->nodes[other]->is_refused = false;
+    sim_trace(world, "faults  %u and %u have their own folders again", one + 1, other + 1);
+    sim_node_start(world, one);
+    sim_node_start(world, other);
+}
+
+void sim_faults_swap_back(sim_world *world)
+{
+    for (uint32_t place = 0; place < world->options.node_count; place++)
+        if (world->nodes[place]->disk.swapped_with) swap_back(world, place);
+}
+
+static void on_swap_over(sim_world *world, void *context, uint64_t place)
+{
+    (void)context;
+    if (world->nodes[place]->disk.swapped_with) swap_back(world, (uint32_t)place);
+}
+
+static bool swap_folders(sim_world *world, uint32_t one, uint32_t other)
+{
+    sim_node *a = world->nodes[one], *b = world->nodes[other];
+    if (one == other || !a->node || !b->node || a->is_paused || b->is_paused) return false;
+    sim_trace(world, "faults  %u and %u get each other's folder", one + 1, other + 1);
+    sim_node_crash(world, one, true);
+    sim_node_crash(world, other, true);
+    sim_disk_swap(&a->disk, &b->disk);
+    sim_node_start(world, one);
+    sim_node_start(world, other);
+    sim_check(world, !a->node && !b->node, "foreign folder", "%s or %s starts in the other's folder", a->name,
+              b->name);
+    sim_world_after(world, draw(world, 1, SIM_SECOND), on_swap_over, NULL, one);
+    return true;
+}
+
+/* ---- destruction ---- */
+
+static bool is_fragile(const sim_world *world, uint32_t place)
+{
+    return world->faults->fragile >> place & 1;
+}
+
+/* Of the two copies of the small state the one that is written first, and while neither is being written: so
+ * the other is whole at any power cut until the next write has mended this one. Both bad is an emptied disk. */
+static bool rot_small_state(sim_world *world, sim_disk *disk)
+{
+    if (!sim_node_is_up(world, disk->place) || fake_disk_pending(disk->fake) > 0) return false;
+    return sim_disk_rot(disk, "state-a", draw(world, 0, UINT32_MAX), (uint8_t)draw(world, 1, 255));
+}
+
+static bool wipe(sim_world *world, sim_disk *disk)
+{
+    if (sim_node_is_up(world, disk->place)) sim_node_crash(world, disk->place, false);
+    sim_trace(world, "faults  the disk of %u is empty", disk->place + 1);
+    sim_disk_empty(disk);
+    sim_check_emptied(world, disk->place);
+    sim_fault_start_after(world, disk->place, draw(world, 1, 500 * SIM_MS));
+    return true;
+}
+
+static bool destroy(sim_world *world, sim_disk *disk, sim_fault kind)
+{
+    if (kind == SIM_FAULT_WIPE) return wipe(world, disk);
+    const sim_spoil spoil = kind == SIM_FAULT_ROT          ? SIM_SPOIL_FLIP
+                            : kind == SIM_FAULT_LOST_WRITE ? SIM_SPOIL_ZERO
+                            : kind == SIM_FAULT_MISDIRECT  ? SIM_SPOIL_COPY
+                                                           : SIM_SPOIL_UNREADABLE;
+    return sim_disk_spoil(disk, spoil, draw(world, 0, UINT64_MAX - 1));
+}
+
+bool sim_fault_on_disk(sim_world *world, sim_fault kind)
+{
+    sim_disk *disk = &world->nodes[draw_node(world)]->disk;
+    if (disk->swapped_with) return false;
+    if (kind == SIM_FAULT_DISK_ERROR) {
+        sim_disk_fail_next(disk);
+        return true;
+    }
+    if (kind == SIM_FAULT_SWAP) return swap_folders(world, disk->place, draw_node(world));
+    if (kind == SIM_FAULT_ROT_STATE) return rot_small_state(world, disk);
+    const bool is_slowed =
+        kind == SIM_FAULT_SLOW_DISK || kind == SIM_FAULT_HUNG_DISK || kind == SIM_FAULT_DISK_FULL;
+    if (is_slowed) return slow_disk(world, disk, kind);
+    return is_fragile(world, disk->place) && destroy(world, disk, kind);
+}
