@@ -11,22 +11,30 @@
 #define HAS_REPAIR false
 #define HAS_READMISSION true
 
-    /* How often a fault of each kind comes in seeds that have it, at the most often. */
-    static const uint64_t gap_us_min[SIM_FAULTS] = {
-        [SIM_FAULT_CRASH] = 500 * SIM_MS,        [SIM_FAULT_POWER] = 4 * SIM_SECOND,
-        [SIM_FAULT_PAUSE] = 700 * SIM_MS,        [SIM_FAULT_PARTITION] = 1 * SIM_SECOND,
-        [SIM_FAULT_ONE_WAY] = 700 * SIM_MS,      [SIM_FAULT_BREAK] = 200 * SIM_MS,
-        [SIM_FAULT_SLOW_DISK] = 1 * SIM_SECOND,  [SIM_FAULT_HUNG_DISK] = 2 * SIM_SECOND,
-        [SIM_FAULT_SLOW_PATH] = 500 * SIM_MS,    [SIM_FAULT_LOSS] = 500 * SIM_MS,
-        [SIM_FAULT_TRANSFER] = 500 * SIM_MS,     [SIM_FAULT_WALL] = 1 * SIM_SECOND,
-        [SIM_FAULT_DISK_ERROR] = 3 * SIM_SECOND, [SIM_FAULT_DISK_FULL] = 3 * SIM_SECOND,
-        [SIM_FAULT_SLOW_LOOP] = 1 * SIM_SECOND,  [SIM_FAULT_TRAP] = 400 * SIM_MS,
-        [SIM_FAULT_FLAP] = 1 * SIM_SECOND,       [SIM_FAULT_REPLAY] = 500 * SIM_MS,
-        [SIM_FAULT_STOP] = 1 * SIM_SECOND,       [SIM_FAULT_CLOCK] = 2 * SIM_SECOND,
-        [SIM_FAULT_SWAP] = 4 * SIM_SECOND,       [SIM_FAULT_ROT_STATE] = 500 * SIM_MS,
-        [SIM_FAULT_ROT] = 1 * SIM_SECOND,        [SIM_FAULT_LOST_WRITE] = 2 * SIM_SECOND,
-        [SIM_FAULT_MISDIRECT] = 2 * SIM_SECOND,  [SIM_FAULT_READ_ERROR] = 2 * SIM_SECOND,
-        [SIM_FAULT_WIPE] = 5 * SIM_SECOND,
+const char *sim_fault_words(sim_fault kind)
+{
+#define SIM_FAULT_WORDS(kind, words) words,
+    static const char *const words[] = {SIM_FAULT_LIST(SIM_FAULT_WORDS)};
+#undef SIM_FAULT_WORDS
+    return words[kind];
+}
+
+/* How often a fault of each kind comes in seeds that have it, at the most often. */
+static const uint64_t gap_us_min[SIM_FAULTS] = {
+    [SIM_FAULT_CRASH] = 500 * SIM_MS,        [SIM_FAULT_POWER] = 4 * SIM_SECOND,
+    [SIM_FAULT_PAUSE] = 700 * SIM_MS,        [SIM_FAULT_PARTITION] = 1 * SIM_SECOND,
+    [SIM_FAULT_ONE_WAY] = 700 * SIM_MS,      [SIM_FAULT_BREAK] = 200 * SIM_MS,
+    [SIM_FAULT_SLOW_DISK] = 1 * SIM_SECOND,  [SIM_FAULT_HUNG_DISK] = 2 * SIM_SECOND,
+    [SIM_FAULT_SLOW_PATH] = 500 * SIM_MS,    [SIM_FAULT_LOSS] = 500 * SIM_MS,
+    [SIM_FAULT_TRANSFER] = 500 * SIM_MS,     [SIM_FAULT_WALL] = 1 * SIM_SECOND,
+    [SIM_FAULT_DISK_ERROR] = 3 * SIM_SECOND, [SIM_FAULT_DISK_FULL] = 3 * SIM_SECOND,
+    [SIM_FAULT_SLOW_LOOP] = 1 * SIM_SECOND,  [SIM_FAULT_TRAP] = 400 * SIM_MS,
+    [SIM_FAULT_FLAP] = 1 * SIM_SECOND,       [SIM_FAULT_REPLAY] = 500 * SIM_MS,
+    [SIM_FAULT_STOP] = 1 * SIM_SECOND,       [SIM_FAULT_CLOCK] = 2 * SIM_SECOND,
+    [SIM_FAULT_SWAP] = 4 * SIM_SECOND,       [SIM_FAULT_ROT_STATE] = 500 * SIM_MS,
+    [SIM_FAULT_ROT] = 1 * SIM_SECOND,        [SIM_FAULT_LOST_WRITE] = 2 * SIM_SECOND,
+    [SIM_FAULT_MISDIRECT] = 2 * SIM_SECOND,  [SIM_FAULT_READ_ERROR] = 2 * SIM_SECOND,
+    [SIM_FAULT_WIPE] = 5 * SIM_SECOND,
 };
 
 /* ---- drawing ---- */
@@ -59,6 +67,8 @@ static void draw_work(sim_world *world, sim_work *work)
         break;
     default: break;
     }
+    const uint32_t percent = world->options.load_percent;
+    if (percent) work->burst_gap_us = work->burst_gap_us * 100 / percent;
     work->barrier_gap_us = draw_one_in(world, 4) ? 0 : draw(world, 30 * SIM_MS, SIM_SECOND);
     work->reread_gap_us = draw_one_in(world, 3) ? 0 : draw(world, 100 * SIM_MS, SIM_SECOND);
 }
@@ -285,6 +295,16 @@ static bool is_kept(const sim_options *options, size_t number)
     return !options->kept;
 }
 
+static void tell_schedule(const sim_world *world)
+{
+    sim_told *told = world->options.told;
+    if (!told) return;
+    for (told->count = 0; told->count < world->faults->schedule_count; told->count++) {
+        if (told->count == SIM_TOLD_MAX) break;
+        told->events[told->count] = world->faults->schedule[told->count];
+    }
+}
+
 void sim_faults_begin(sim_world *world)
 {
     sim_faults *faults = world->faults;
@@ -298,6 +318,7 @@ void sim_faults_begin(sim_world *world)
             add_event(faults, (sim_fault_event){time_us, (sim_fault)kind, draw(world, 0, UINT64_MAX - 1)});
         }
     }
+    tell_schedule(world);
     for (size_t number = 0; number < faults->schedule_count; number++)
         if (is_kept(&world->options, number))
             sim_world_after(world, faults->schedule[number].time_us - world->now_us, on_fault, NULL, number);

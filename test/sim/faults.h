@@ -60,6 +60,13 @@ typedef struct {
     uint64_t seed; /* of all that it draws */
 } sim_fault_event;
 
+/* A schedule for whoever runs the world; what is beyond the space is left out of it. */
+#define SIM_TOLD_MAX 4096u
+struct sim_told {
+    uint32_t count;
+    sim_fault_event events[SIM_TOLD_MAX];
+};
+
 struct sim_faults {
     sim_fault_event *schedule; /* in the order of time; made by sim_faults_begin */
     size_t schedule_count, schedule_capacity;
@@ -73,6 +80,8 @@ struct sim_faults {
     uint32_t core;          /* mask */
     uint64_t chosen_before; /* slots, when progress was asked for */
 };
+
+const char *sim_fault_words(sim_fault kind);
 
 /* Draws everything. */
 void sim_faults_init(sim_world *world);

@@ -1,16 +1,19 @@
 /* main.c - px-sim: whole nodes in one process, over faults that a seed draws.
  *
  * Usage      px-sim [--seed N] [--seeds COUNT] [--nodes 1..7] [--seconds S] [--mutant NAME] [--scenario
- *            NAME] [--trace] [--until-failure] [--check]
+ *            NAME] [--trace] [--until-failure] [--check] [--shrink] [--load PERCENT] [--keep NUMBERS]
  * Meaning    Seeds run in child processes, so that a failed assertion costs one seed. One line
  *            for each that fails, with the command that replays it; at the end a table. --check is the
  *            suite of `make check`: scenarios and seeds, as TAP. One seed in fifty runs twice and must be
- *            the same run. */
+ *            the same run. --shrink looks for the smallest that still fails: fewer faults of the seed's
+ *            schedule (--keep names them), fewer nodes, less load. */
 // SPDX-License-Identifier: Apache-2.0
+#include "sim/faults.h"
 #include "sim/forked.h"
 #include "sim/run.h"
 #include "sim/scenarios.h"
 #include "sim/self_test.h"
+#include "sim/shrink.h"
 #include "sim/totals.h"
 #include "support/assert.h"
 #include <stdio.h>
@@ -26,7 +29,10 @@ typedef struct {
     uint32_t nodes; /* 0: in turn */
     uint64_t seconds;
     const char *mutant, *scenario;
-    bool is_traced, is_check, until_failure;
+    bool is_traced, is_check, until_failure, is_shrunk;
+    uint32_t load_percent;
+    bool has_kept;
+    uint32_t kept[SIM_TOLD_MAX], kept_count;
 } arguments;
 
 /* Mostly what people run; small and even clusters, too. */
@@ -43,6 +49,9 @@ static sim_options options_of(const arguments *given, uint64_t seed)
         .mutant = given->mutant,
         .scenario = given->scenario,
         .is_traced = given->is_traced,
+        .kept = given->has_kept ? given->kept : NULL,
+        .kept_count = given->kept_count,
+        .load_percent = given->load_percent,
     };
 }
 
@@ -195,42 +204,68 @@ static int run_check(const arguments *given)
 static int usage(void)
 {
     (void)fprintf(stderr, "px-sim [--seed N] [--seeds COUNT] [--nodes 1..7] [--seconds S] [--mutant NAME]\n"
-                          "       [--scenario NAME] [--trace] [--until-failure] [--check]\nscenarios:");
+                          "       [--scenario NAME] [--trace] [--until-failure] [--check] [--shrink]\n"
+                          "       [--load PERCENT] [--keep NUMBERS]\nscenarios:");
     for (uint32_t i = 0; sim_scenario_name(i); i++) (void)fprintf(stderr, " %s", sim_scenario_name(i));
     (void)fprintf(stderr, "\n");
     return 2;
 }
 
+/* The numbers of a list like 3,7,9. */
+static void read_kept(const char *list, arguments *given)
+{
+    given->has_kept = true;
+    while (*list >= '0' && *list <= '9' && given->kept_count < SIM_TOLD_MAX) {
+        char *end;
+        given->kept[given->kept_count++] = (uint32_t)strtoul(list, &end, 10);
+        list = *end == ',' ? end + 1 : end;
+    }
+}
+
+static bool read_flag(const char *word, arguments *given)
+{
+    if (strcmp(word, "--trace") == 0)
+        given->is_traced = true;
+    else if (strcmp(word, "--check") == 0)
+        given->is_check = true;
+    else if (strcmp(word, "--until-failure") == 0)
+        given->until_failure = true;
+    else if (strcmp(word, "--shrink") == 0)
+        given->is_shrunk = true;
+    else
+        return false;
+    return true;
+}
+
+static bool read_value(const char *word, const char *value, arguments *given)
+{
+    if (strcmp(word, "--seed") == 0)
+        given->seed = strtoull(value, NULL, 10);
+    else if (strcmp(word, "--seeds") == 0)
+        given->seeds = strtoull(value, NULL, 10);
+    else if (strcmp(word, "--nodes") == 0)
+        given->nodes = (uint32_t)strtoul(value, NULL, 10);
+    else if (strcmp(word, "--seconds") == 0)
+        given->seconds = strtoull(value, NULL, 10);
+    else if (strcmp(word, "--load") == 0)
+        given->load_percent = (uint32_t)strtoul(value, NULL, 10);
+    else if (strcmp(word, "--keep") == 0)
+        read_kept(value, given);
+    else if (strcmp(word, "--mutant") == 0)
+        given->mutant = value;
+    else if (strcmp(word, "--scenario") == 0)
+        given->scenario = value;
+    else
+        return false;
+    return true;
+}
+
 static bool read_arguments(int count, char **words, arguments *given)
 {
     for (int i = 1; i < count; i++) {
-        const char *word = words[i];
-        const char *value = i + 1 < count ? words[i + 1] : NULL;
-        if (strcmp(word, "--trace") == 0) {
-            given->is_traced = true;
-        } else if (strcmp(word, "--check") == 0) {
-            given->is_check = true;
-        } else if (strcmp(word, "--until-failure") == 0) {
-            given->until_failure = true;
-        } else if (!value) {
-            return false;
-        } else {
-            i++;
-            if (strcmp(word, "--seed") == 0)
-                given->seed = strtoull(value, NULL, 10);
-            else if (strcmp(word, "--seeds") == 0)
-                given->seeds = strtoull(value, NULL, 10);
-            else if (strcmp(word, "--nodes") == 0)
-                given->nodes = (uint32_t)strtoul(value, NULL, 10);
-            else if (strcmp(word, "--seconds") == 0)
-                given->seconds = strtoull(value, NULL, 10);
-            else if (strcmp(word, "--mutant") == 0)
-                given->mutant = value;
-            else if (strcmp(word, "--scenario") == 0)
-                given->scenario = value;
-            else
-                return false;
-        }
+        if (read_flag(words[i], given)) continue;
+        if (i + 1 == count || !read_value(words[i], words[i + 1], given)) return false;
+        i++;
     }
     if (given->scenario && !given->nodes) given->nodes = sim_scenario_nodes(given->scenario);
     return given->nodes <= PX_MEMBERS_MAX && (!given->scenario || sim_scenario_nodes(given->scenario));
@@ -238,8 +273,13 @@ static bool read_arguments(int count, char **words, arguments *given)
 
 int main(int count, char **words)
 {
-    arguments given = {.seed = 1, .seeds = 1, .seconds = 20, .mutant = getenv("PX_MUTANT")};
+    static arguments given = {.seed = 1, .seeds = 1, .seconds = 20};
+    given.mutant = getenv("PX_MUTANT");
     if (!read_arguments(count, words, &given)) return usage();
+    if (given.is_shrunk) {
+        const sim_options options = options_of(&given, given.seed);
+        return sim_shrink(&options);
+    }
     if (given.is_check) return run_check(&given);
     if (given.seeds > 1) return run_seeds(&given);
     return run_one(&given);

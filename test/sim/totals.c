@@ -10,9 +10,6 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#define FAULT_WORDS(kind, words) words,
-static const char *const fault_words[] = {SIM_FAULT_LIST(FAULT_WORDS)};
-
 static double seconds_now(void)
 {
     struct timespec now;
@@ -116,7 +113,7 @@ void sim_totals_print(const sim_totals *totals)
     print_figures(counts, cpu_s / 3600);
     for (unsigned kind = 0; kind < SIM_FAULTS; kind++) {
         char name[80];
-        (void)snprintf(name, sizeof name, "fault: %s", fault_words[kind]);
+        (void)snprintf(name, sizeof name, "fault: %s", sim_fault_words((sim_fault)kind));
         print_row(name, counts->faults[kind], cpu_s / 3600);
     }
     for (uint32_t i = 0; i < totals->sum.mark_count; i++) {
@@ -126,7 +123,7 @@ void sim_totals_print(const sim_totals *totals)
     }
     printf("never:");
     for (unsigned kind = 0; kind < SIM_FAULTS; kind++)
-        if (counts->faults[kind] == 0) printf(" (%s)", fault_words[kind]);
+        if (counts->faults[kind] == 0) printf(" (%s)", sim_fault_words((sim_fault)kind));
     for (uint32_t i = 0; i < totals->sum.mark_count; i++)
         if (totals->sum.marks[i].count == 0) printf(" %s", totals->sum.marks[i].name);
     printf("\n");

@@ -34,6 +34,7 @@ typedef struct sim_node sim_node;
 typedef struct sim_net sim_net;
 typedef struct sim_checks sim_checks;
 typedef struct sim_faults sim_faults;
+typedef struct sim_told sim_told;
 typedef void sim_fire(sim_world *world, void *context, uint64_t number);
 
 typedef struct {
@@ -66,6 +67,7 @@ typedef struct {
     const uint32_t *kept;
     uint32_t kept_count;
     uint32_t load_percent; /* of the work that the seed draws; 0 is all of it, too */
+    sim_told *told;        /* where the schedule is written down; NULL: nowhere. Borrowed. */
 } sim_options;
 
 struct sim_world {
