@@ -70,7 +70,7 @@ void sim_check_kept(sim_world *world, uint32_t place)
     sim_checks *checks = world->checks;
     for (size_t i = 0; i < checks->writer_count; i++) {
         sim_writer *writer = &checks->writers[i];
-        if (writer->place != place || writer->is_closed) continue;
+        if (writer->place != place || writer->is_closed || writer->session) continue; /* a pipe's alone */
         writer->is_kept = true;
         if (writer->acknowledged < writer->pushed) PX_MARK("sim: messages kept by a clean stop");
     }

@@ -32,7 +32,7 @@ typedef struct {
     uint64_t opening; /* how many had asked for the session, it counted */
     uint64_t seen_when_asked;
     uint64_t end;   /* nothing above it may come any more */
-    bool is_kept; /* a clean stop: all of it is chosen, or kept, and must be seen */
+    bool is_kept;   /* a clean stop: all of it is chosen, or kept, and must be seen */
     bool is_closed; /* its run is over: nothing more is pushed or acknowledged */
 } sim_writer;
 

@@ -223,15 +223,17 @@ static void stuck_voter(sim_world *world)
  * by it then, and never campaigns itself. */
 static void stuck_elector(sim_world *world)
 {
+    world->nodes[D]->disk.hung_until_us = UINT64_MAX;
+    push(world, A, 1);
+    until(world, core_at(world, D)->disk == PX_DISK_OVERDUE);
     hang_behind_one_link(world);
     drop(world, ALL, ALL, 0);
-    push(world, D, 1);
-    until(world, core_at(world, D)->disk == PX_DISK_OVERDUE && core_at(world, A)->phase == PX_PHASE_FOLLOWER);
+    until(world, core_at(world, A)->phase == PX_PHASE_FOLLOWER);
     clear(world);
     drop(world, MASK(C), MASK(B), PX_MESSAGE_HEARD);
     wait_ms(world, 300);
     clear(world);
-    wait_ms(world, 900);
+    wait_ms(world, 450);
     sim_check(world, leads(world, B), "liveness", "B hears a majority that can vote, and does not lead");
     heal_all(world);
 }

@@ -169,18 +169,17 @@ static uint32_t draw_core(sim_world *world)
     return core;
 }
 
-/* What is the worst for a node that is not healed: down, stopped, its disk hung or full, links that fail one
- * way or the other. */
+/* What is the worst for a node that is not healed: down, stopped, its disk hung, links that fail one way or
+ * the other. (A full disk is none of it: it shows only when its segment ends, and then a leader makes way.) */
 static void spoil_for_good(sim_world *world, uint32_t place, sim_graph *graph)
 {
     sim_node *node = world->nodes[place];
-    switch (draw(world, 0, 5)) {
+    switch (draw(world, 0, 4)) {
     case 0:
         if (node->node) sim_node_crash(world, place, draw_one_in(world, 2));
         break;
     case 1: sim_node_pause(world, place); break;
     case 2: node->disk.hung_until_us = UINT64_MAX; break;
-    case 3: sim_disk_fill(&node->disk); break;
     default: sim_node_start(world, place); break;
     }
     const uint64_t share = draw(world, 0, 1000000);
