@@ -142,6 +142,7 @@ install: all
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(B)/px $(B)/pxctl
 	for n in 1 5; do install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$$n docs/man/*.$$n || exit 1; done
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system packaging/px.service
+	install -D -m 644 packaging/pxctl.bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/pxctl
 image:
 	docker build -t px:$(VERSION) .
 clean:

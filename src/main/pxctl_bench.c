@@ -1,9 +1,9 @@
 /* pxctl_bench.c - how fast a cluster takes messages.
  *
- * Meaning    Keeps `window` messages unanswered on one connection and measures each from its request to
- *            its reply. Requests are made from one prepared text and replies are scanned, not parsed, so
- *            that the measurement is of the cluster and not of this program.
- * Holds      started - finished <= window; the rings have a place for each open message. */
+ * Meaning    Publishes on one connection, keeps `window` messages unanswered and measures each from its write
+ *            to the acknowledgement that covers it. What the window has room for is one write; replies are
+ *            scanned, not parsed: the measurement is of the cluster and not of this program.
+ * Holds      started - acked <= window; the ring has a place for each open message. */
 // SPDX-License-Identifier: Apache-2.0
 #include "main/pxctl.h"
 #include "main/pxctl_client.h"
@@ -28,11 +28,9 @@ typedef struct {
     px_client client;
     uint64_t messages; /* to send; UINT64_MAX where `seconds` decides */
     uint64_t seconds, size_bytes, window;
-    char *data; /* the part of a request behind its tag */
-    size_t data_bytes;
-    uint64_t started, answered, finished; /* finished: all before it are answered */
-    uint64_t *started_us;                 /* by message, a ring */
-    bool *is_answered;                    /* likewise */
+    char *line; /* a message and its newline */
+    uint64_t started, acked;
+    uint64_t *started_us; /* by message, a ring */
     uint64_t first_us, last_us;
     px_progress progress;
     px_histogram latency;
@@ -43,69 +41,65 @@ typedef struct {
 /* Printable bytes that do not repeat soon, so that no layer below can win by packing them. */
 static bool prepare(bench *of)
 {
-    static const char tail[] = "\"}\n";
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    static const char head[] = ",\"data\":\"";
     uint64_t state = px_clock_us() | 1;
-    of->data_bytes = sizeof head - 1 + of->size_bytes + sizeof tail - 1;
-    of->data = malloc(of->data_bytes);
+    of->line = malloc(of->size_bytes + 1);
     of->started_us = calloc(of->window, sizeof *of->started_us);
-    of->is_answered = calloc(of->window, sizeof *of->is_answered);
-    if (!of->data || !of->started_us || !of->is_answered) return false;
-    memcpy(of->data, head, sizeof head - 1);
+    if (!of->line || !of->started_us) return false;
     for (size_t i = 0; i < of->size_bytes; i++) {
         state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-        of->data[sizeof head - 1 + i] = digits[state & 63];
+        of->line[i] = digits[state & 63];
     }
-    memcpy(of->data + of->data_bytes - (sizeof tail - 1), tail, sizeof tail - 1);
+    of->line[of->size_bytes] = '\n';
     return true;
+}
+
+/* Begins to publish, without a session. */
+static px_exit begin(bench *of)
+{
+    json_t *reply = px_client_ask(&of->client, json_pack("{s:s}", "op", "publish"));
+    const bool is_well = reply && json_integer_value(json_object_get(reply, "next")) == 1;
+    if (reply && !is_well) px_say_failed("the node does not begin at message 1; see its version");
+    json_decref(reply);
+    return is_well ? PX_EXIT_DONE : PX_EXIT_FAILED;
 }
 
 static void start_message(bench *of, uint64_t at_us)
 {
-    char head[64];
-    const int size =
-        snprintf(head, sizeof head, "{\"op\":\"send\",\"tag\":%llu", (unsigned long long)of->started);
-    px_client_put(&of->client, head, (size_t)size);
-    px_client_put(&of->client, of->data, of->data_bytes);
+    px_client_put(&of->client, of->line, of->size_bytes + 1);
     of->started_us[of->started % of->window] = at_us;
-    of->is_answered[of->started % of->window] = false;
     of->started++;
 }
 
-/* The number behind `"tag":` of a reply that says ok; UINT64_MAX for anything else. */
-static uint64_t tag_of(const char *line)
+/* The number of an acknowledgement; 0 for anything else. */
+static uint64_t acked_of(const char *line)
 {
-    static const char key[] = "\"tag\":";
-    const char *at = strstr(line, "\"ok\":true") ? strstr(line, key) : NULL;
-    if (!at) return UINT64_MAX;
+    static const char key[] = "{\"acked\":";
     uint64_t number = 0;
-    for (at += sizeof key - 1; *at == ' '; at++) continue;
-    if (*at < '0' || *at > '9') return UINT64_MAX;
-    for (; *at >= '0' && *at <= '9'; at++) number = number * 10 + (uint64_t)(*at - '0');
+    if (strncmp(line, key, sizeof key - 1) != 0) return 0;
+    for (const char *at = line + sizeof key - 1; *at >= '0' && *at <= '9'; at++)
+        number = number * 10 + (uint64_t)(*at - '0');
     return number;
 }
 
-/* Takes the replies that are there. False, and all is said, where one is a refusal. */
+/* Takes the acknowledgements that are there. False, and all is said, where one is a refusal. */
 static bool take_replies(bench *of)
 {
     size_t size_bytes;
     const char *line;
     const uint64_t at_us = px_clock_us();
     while ((line = px_client_line(&of->client, &size_bytes))) {
-        const uint64_t tag = tag_of(line);
-        if (tag < of->finished || tag >= of->started || of->is_answered[tag % of->window]) {
+        const uint64_t acked = acked_of(line);
+        if (acked <= of->acked || acked > of->started) {
             json_t *reply = px_reply_parse(line, size_bytes);
-            if (reply) px_say_failed("not a reply to what was sent: %.100s", line);
+            if (reply) px_say_failed("not an answer to what was sent: %.100s", line);
             json_decref(reply);
             return false;
         }
-        of->is_answered[tag % of->window] = true;
-        of->answered++;
+        for (; of->acked < acked; of->acked++)
+            px_histogram_add(&of->latency, at_us - of->started_us[of->acked % of->window]);
         of->last_us = at_us;
-        px_histogram_add(&of->latency, at_us - of->started_us[tag % of->window]);
     }
-    while (of->finished < of->started && of->is_answered[of->finished % of->window]) of->finished++;
     return true;
 }
 
@@ -117,8 +111,8 @@ static void draw_progress(bench *of)
     const uint64_t elapsed_us = px_clock_us() - of->first_us;
     const bool is_timed = of->messages == UINT64_MAX;
     (void)snprintf(words, sizeof words, "%10.0f messages/s",
-                   elapsed_us ? (double)of->answered * 1e6 / (double)elapsed_us : 0.0);
-    px_progress_draw(&of->progress, is_timed ? elapsed_us : of->answered,
+                   elapsed_us ? (double)of->acked * 1e6 / (double)elapsed_us : 0.0);
+    px_progress_draw(&of->progress, is_timed ? elapsed_us : of->acked,
                      is_timed ? of->seconds * 1000000u : of->messages, words);
 }
 
@@ -131,8 +125,8 @@ static px_exit measure(bench *of)
         const uint64_t at_us = px_clock_us();
         const bool is_over = of->started == of->messages ||
                              (of->messages == UINT64_MAX && at_us - of->first_us >= of->seconds * 1000000u);
-        if (is_over && of->finished == of->started) break;
-        while (!is_over && of->started - of->finished < of->window && of->started < of->messages &&
+        if (is_over && of->acked == of->started) break;
+        while (!is_over && of->started - of->acked < of->window && of->started < of->messages &&
                px_client_queued(&of->client) < PX_MESSAGE_BYTES_DEFAULT) {
             start_message(of, at_us);
         }
@@ -150,7 +144,7 @@ static px_exit measure(bench *of)
 static void print_result(const bench *of, bool wants_json)
 {
     const double seconds = (double)(of->last_us - of->first_us) / 1e6;
-    const double rate = seconds > 0 ? (double)of->answered / seconds : 0;
+    const double rate = seconds > 0 ? (double)of->acked / seconds : 0;
     const unsigned long long p50 = px_histogram_at(&of->latency, 5000),
                              p99 = px_histogram_at(&of->latency, 9900),
                              p999 = px_histogram_at(&of->latency, 9990), most = of->latency.most_us;
@@ -158,12 +152,12 @@ static void print_result(const bench *of, bool wants_json)
         printf("{\"messages\":%llu,\"size_bytes\":%llu,\"window\":%llu,\"seconds\":%.6f,"
                "\"messages_per_second\":%.1f,\"bytes_per_second\":%.1f,"
                "\"latency_us\":{\"p50\":%llu,\"p99\":%llu,\"p99.9\":%llu,\"max\":%llu}}\n",
-               (unsigned long long)of->answered, (unsigned long long)of->size_bytes,
+               (unsigned long long)of->acked, (unsigned long long)of->size_bytes,
                (unsigned long long)of->window, seconds, rate, rate * (double)of->size_bytes, p50, p99, p999,
                most);
         return;
     }
-    printf("messages    %llu of %llu bytes, %llu at a time, in %.2f s\n", (unsigned long long)of->answered,
+    printf("messages    %llu of %llu bytes, %llu at a time, in %.2f s\n", (unsigned long long)of->acked,
            (unsigned long long)of->size_bytes, (unsigned long long)of->window, seconds);
     printf("throughput  %.0f messages/s, %.2f MB/s\n", rate, rate * (double)of->size_bytes / 1e6);
     printf("latency     p50 %.3f ms, p99 %.3f ms, p99.9 %.3f ms, max %.3f ms\n", (double)p50 / 1e3,
@@ -216,13 +210,13 @@ static px_exit run(px_target *target, int count, char **words)
     status = read_wishes(&wish, of);
     if (!status) status = px_client_open(&of->client, target);
     if (!status) {
-        status = prepare(of) ? measure(of) : px_say_failed("out of memory");
+        status = prepare(of) ? begin(of) : px_say_failed("out of memory");
+        if (!status) status = measure(of);
         if (!status) print_result(of, wish.wants_json);
         px_client_close(&of->client);
     }
-    free(of->data);
+    free(of->line);
     free(of->started_us);
-    free(of->is_answered);
     free(of);
     return status;
 }
@@ -231,8 +225,9 @@ const px_command px_command_bench = {
     .name = "bench",
     .words = "[--messages N | --seconds S] [--size B] [--window W] [--json]",
     .summary = "measures throughput and latency",
-    .help = "Sends messages through the node and measures each from its request to its reply,\n"
-            "which comes when it is durable on a majority. The messages stay in the log.\n\n"
+    .help = "Publishes messages through the node and measures each from its write to the\n"
+            "acknowledgement that covers it, which comes when it is durable on a majority. The\n"
+            "messages stay in the log.\n\n"
             "  --messages N   so many, or\n"
             "  --seconds S    for so long (5)\n"
             "  --size B       bytes of each (128)\n"
