@@ -146,11 +146,32 @@ static bool note_message(px_core *core, uint32_t from, const px_message *message
     return !peer->differs && !core->is_diverged && px_voters_heed(core, from, message);
 }
 
+/* Whoever has another hash at a slot that both know chosen gets no answers but this: what is chosen here up to
+ * its own last slot, lower than what else would be said, so that it can compare. [§7] */
+static void tell_difference(px_core *core, uint32_t from, const px_message *heartbeat)
+{
+    const px_slot *slot = px_slots_at(&core->slots, heartbeat->state.chosen);
+    if (core->is_diverged || !slot || heartbeat->state.chosen > core->slots.chosen) return;
+    px_message heard = {
+        .kind = PX_MESSAGE_HEARD,
+        .state = px_core_state_durable(core),
+        .round = heartbeat->round,
+        .disk = core->disk,
+    };
+    heard.state.chosen = heartbeat->state.chosen;
+    heard.state.chosen_chain = slot->chain;
+    px_core_send(core, 1u << from, px_at_once(), &heard);
+}
+
 static void on_message(px_core *core, uint32_t from, const px_message *message)
 {
     px_assert(from < core->config.member_count && from != core->config.self);
     if (!px_check_message(core, from, message)) return;
-    if (!note_message(core, from, message)) return;
+    if (!note_message(core, from, message)) {
+        const bool differs = core->peers[from].differs && !PX_MUTANT("p7_difference_is_not_told");
+        if (message->kind == PX_MESSAGE_HEARTBEAT && differs) tell_difference(core, from, message);
+        return;
+    }
     switch (message->kind) {
     case PX_MESSAGE_HEARTBEAT: px_election_on_heartbeat(core, from, message); break;
     case PX_MESSAGE_HEARD: px_election_on_heard(core, from, message); break;

@@ -392,6 +392,30 @@ static void p7__a_node_that_differs_from_a_majority_stops_voting(void **state)
     bench_prove(a_diverged_node_stops, "p7_divergence_is_ignored");
 }
 
+/* The one that is behind cannot compare by itself: the others' newer hashes mean nothing to it. */
+static bool who_differs_is_told_where(void)
+{
+    static px_bench_log log, other;
+    px_bench *bench = open_follower(&log);
+    memset(&other, 0, sizeof other);
+    bench_log_extend(&other, 4, 'c');
+    px_message heartbeat = {.kind = PX_MESSAGE_HEARTBEAT, .round = 7};
+    heartbeat.state = bench_state(&other, ballot_of(3, 1), ballot_of(3, 1), 1);
+    bench_give(bench, 1, &heartbeat);
+    const px_effect *told = bench_sent_now(bench, PX_MESSAGE_HEARD, 1);
+    const bool holds = told && told->send.message.round == 7 && told->send.message.state.chosen == 1 &&
+                       px_hash_equal(told->send.message.state.chosen_chain, log.entries[0].chain) &&
+                       !told->send.message.served;
+    bench_close(bench);
+    return holds;
+}
+
+static void p7__who_differs_is_told_the_hash_at_its_own_chosen_slot(void **state)
+{
+    (void)state;
+    bench_prove(who_differs_is_told_where, "p7_difference_is_not_told");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -411,6 +435,7 @@ int main(void)
         cmocka_unit_test(r19__who_is_no_voter_takes_chosen_pieces_only),
         cmocka_unit_test(r19__who_is_no_voter_is_not_synchronised),
         cmocka_unit_test(p7__a_node_that_differs_from_a_majority_stops_voting),
+        cmocka_unit_test(p7__who_differs_is_told_the_hash_at_its_own_chosen_slot),
     };
     return cmocka_run_group_tests_name("R8, R9, R18, R19", tests, NULL, NULL);
 }
