@@ -146,8 +146,8 @@ static bool note_message(px_core *core, uint32_t from, const px_message *message
     return !peer->differs && !core->is_diverged && px_voters_heed(core, from, message);
 }
 
-/* Whoever has another hash at a slot that both know chosen gets no answers but this: what is chosen here up to
- * its own last slot, lower than what else would be said, so that it can compare. [§7] */
+/* Whoever has another hash at a slot that both know chosen gets no answers but this: what is chosen here up
+ * to its own last slot, lower than what else would be said, so that it can compare. [§7] */
 static void tell_difference(px_core *core, uint32_t from, const px_message *heartbeat)
 {
     const px_slot *slot = px_slots_at(&core->slots, heartbeat->state.chosen);

@@ -12,8 +12,8 @@ HELPER = os.path.join(ROOT, "test", "cluster", "complete.bash")
 
 
 def offers(*words, folder=None):
-    done = subprocess.run(["bash", HELPER, COMPLETION, PXCTL, *words], capture_output=True, timeout=DEADLINE_S,
-                          cwd=folder)
+    done = subprocess.run(["bash", HELPER, COMPLETION, PXCTL, *words], capture_output=True, cwd=folder,
+                          timeout=DEADLINE_S)
     assert done.returncode == 0 and done.stderr == b"", done.stderr
     return done.stdout.decode().split()
 
