@@ -170,7 +170,7 @@ static uint32_t draw_core(sim_world *world)
 }
 
 /* What is the worst for a node that is not healed: down, stopped, its disk hung, links that fail one way or
- * the other. (A full disk is none of it: it shows only when its segment ends, and then a leader makes way.) */
+ * the other. (A full disk is none of it: it shows when a segment ends, and then a leader makes way.) */
 static void spoil_for_good(sim_world *world, uint32_t place, sim_graph *graph)
 {
     sim_node *node = world->nodes[place];

@@ -89,7 +89,7 @@ static bool is_fragile(const sim_world *world, uint32_t place)
 }
 
 /* Of the two copies of the small state the one that is written first, and while neither is being written: so
- * the other is whole at any power cut until the next write has mended this one. Both bad is an emptied disk. */
+ * the other is whole at any power cut until the next write has mended this one. Both bad: an emptied disk. */
 static bool rot_small_state(sim_world *world, sim_disk *disk)
 {
     if (!sim_node_is_up(world, disk->place) || fake_disk_pending(disk->fake) > 0) return false;
