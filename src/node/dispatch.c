@@ -17,6 +17,7 @@ static void take_core(px_node *node, uint32_t from, const px_message *message)
         return; /* nobody votes before every member wrote the roster [R18] */
     px_input input = {.kind = PX_IN_MESSAGE, .message = {from, message}};
     px_shell_step(node, &input);
+    px_recollection_note(node, from);
 }
 
 static void take_pong(px_node *node, uint32_t from, uint64_t number)

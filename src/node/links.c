@@ -58,6 +58,7 @@ static void send_hello(px_node *node, uint32_t place)
     hello->roster = (px_roster_state)node->state.roster_state;
     hello->member_count = node->member_count;
     px_roster_fill(node, hello->members);
+    px_recollection_put(node, place, hello);
     (void)px_shell_send(node, 1u << place, PX_LANE_CONTROL, &wire);
 }
 
@@ -76,6 +77,17 @@ static void on_down(px_net_events *events, uint32_t place, const char *reason)
                  reason);
     node->members[place].out_up = false;
     set_linked(node, place);
+}
+
+void px_links_say_hello_again(px_node *node)
+{
+    for (uint32_t place = 0; place < node->member_count; place++) {
+        px_member *member = &node->members[place];
+        if (place == node->self || !member->out_up) continue;
+        member->out_up = false; /* nothing more goes out under the former id */
+        node->ports.net->redial(node->ports.net, place, true, "this node has another storage id now");
+        set_linked(node, place);
+    }
 }
 
 /* ---- incoming connections ---- */
@@ -230,10 +242,10 @@ static void forget_run(px_node *node, uint32_t place, bool is_new_disk)
     px_member *member = &node->members[place];
     if (is_new_disk && member->out_up)
         node->ports.net->redial(node->ports.net, place, true, "the member came back with another disk");
-    if (!member->is_linked) return;
+    if (!member->is_linked && !is_new_disk) return;
     /* The core forgets what it heard of the former run: a link that comes back starts afresh. */
     member->is_linked = false;
-    px_input input = {.kind = PX_IN_LINK, .link = {place, false, 0}};
+    px_input input = {.kind = PX_IN_LINK, .link = {place, false, member->incarnation.storage_id}};
     px_shell_step(node, &input);
 }
 
@@ -246,6 +258,11 @@ static bool take_hello(px_node *node, px_incoming *incoming, const px_wire_hello
     const char *reason = refuse_hello(node, incoming->member, hello, words, sizeof words);
     if (reason) {
         refuse_incoming(node, incoming, reason);
+        return false;
+    }
+    if (member->in && member->incarnation.storage_id != hello->incarnation.storage_id &&
+        px_core_is_dead(node->core, hello->incarnation.storage_id)) {
+        refuse_incoming(node, incoming, "the cluster has replaced this disk by another, which is here");
         return false;
     }
     if (is_superseded(member, hello)) {
@@ -262,6 +279,7 @@ static bool take_hello(px_node *node, px_incoming *incoming, const px_wire_hello
     member->incarnation = hello->incarnation;
     member->connection = hello->connection;
     if (is_new_run) forget_run(node, incoming->member, is_new_disk);
+    px_recollection_on_hello(node, incoming->member, hello);
     px_roster_on_message(node, incoming->member, hello->roster, hello->cluster_id, hello->member_count,
                          hello->members);
     set_linked(node, incoming->member);

@@ -149,6 +149,10 @@ px_err px_node_open(const px_node_config *config, const px_node_ports *ports, px
         px_node_close(node);
         return kept;
     }
+    node->start_us = px_node_now_us(node);
+    node->configuration_said = node->view.configuration;
+    /* Begins by chance: an opening of a run that was rolled back must not be taken for one of this run. */
+    if (!PX_MUTANT("r11_openings_are_numbered_anew")) node->opener_counter = px_prng_next(&node->prng) >> 24;
     px_roster_start(node);
     *opened = node;
     return PX_OK;
@@ -207,6 +211,8 @@ void px_node_turn(px_node *node)
     node->counters.wakeups++;
     px_shell_watch_disk(node);
     px_shell_tick(node);
+    px_roster_turn(node);
+    px_recollection_turn(node);
     px_kept_turn(node);
     px_forward_turn(node);
     if (node->view.role == PX_ROLE_LEADER)

@@ -119,7 +119,9 @@ struct px_node {
     px_core_view view; /* as of the last step */
     px_wal *wal;
     px_state state;
-    bool is_restoring;
+    px_recollection stated; /* of the own disk: what the others may remember of it */
+    uint64_t start_us;
+    bool is_roster_told; /* to the core: from then on this node may vote */
 
     uint32_t self;
     px_member members[PX_MEMBERS_MAX];
@@ -211,6 +213,8 @@ void px_shell_watch_disk(px_node *node);
 void px_links_init(px_node *node);
 void px_links_deinit(px_node *node);
 void px_links_ping(px_node *node);
+/* The own storage id is another one: every link is made anew under it. */
+void px_links_say_hello_again(px_node *node);
 /* May what this member says count as a voter's word? [R19] */
 bool px_links_is_voter(const px_node *node, uint32_t member);
 
@@ -225,6 +229,17 @@ void px_roster_on_message(px_node *node, uint32_t from, px_roster_state state, p
                           uint32_t count, const px_wire_member *members);
 void px_roster_missing(const px_node *node, char *words, size_t size_bytes);
 size_t px_roster_cluster_hex(const px_node *node, char hex[33]);
+
+void px_roster_turn(px_node *node);
+void px_roster_tell(px_node *node); /* tells the core the roster and the own disk, where it was told before */
+
+/* ---- recollection.c ---- */
+void px_recollection_note(px_node *node, uint32_t from); /* the core has taken a message of that member */
+void px_recollection_note_own(px_node *node);            /* and a step is over */
+void px_recollection_put(const px_node *node, uint32_t place, px_wire_hello *hello);
+void px_recollection_on_hello(px_node *node, uint32_t from, const px_wire_hello *hello);
+void px_recollection_turn(px_node *node);
+void px_recollection_become_new(px_node *node); /* the own disk counts as another one from now on */
 
 /* ---- intakes.c ---- */
 extern const px_app_calls px_node_app_calls;

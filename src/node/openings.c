@@ -137,8 +137,12 @@ static void fence(px_node *node, uint64_t slot, px_bytes name)
 void px_openings_on_chosen(px_node *node, uint64_t slot, const px_opening *opening)
 {
     if (opening->opener.storage_id == node->state.storage_id &&
-        opening->opener.start_count == node->state.start_count)
+        opening->opener.start_count == node->state.start_count) {
+        /* A disk that was rolled back counts its starts again, and meets openings of the run that had this
+         * number before: it draws above them. */
+        if (node->opener_counter < opening->opener.counter) node->opener_counter = opening->opener.counter;
         settle_own(node, slot, opening->opener.counter);
+    }
     if (opening->kind == PX_SESSION_CLIENT && node->session_count && !PX_MUTANT("r12_fence_is_not_told"))
         fence(node, slot, opening->name);
 }

@@ -10,6 +10,7 @@
  *            complete roster never changes here.
  * Source     protocol.md [R18, R19]. */
 // SPDX-License-Identifier: Apache-2.0
+#include "base/assert.h"
 #include "node/node_priv.h"
 #include <stdio.h>
 #include <string.h>
@@ -99,9 +100,33 @@ static void start_voting(px_node *node)
     (void)px_roster_cluster_hex(node, hex);
     px_log_event(node->ports.log, PX_LOG_INFO, "roster: cluster %.8s of %u members is complete", hex,
                  node->member_count);
+    node->is_roster_told = true;
+    px_roster_tell(node);
+}
+
+void px_roster_tell(px_node *node)
+{
+    if (!node->is_roster_told) return;
     px_input input = {.kind = PX_IN_ROSTER, .roster.own_id = node->state.storage_id};
     for (uint32_t i = 0; i < node->member_count; i++) input.roster.ids[i] = node->state.members[i].storage_id;
     px_shell_step(node, &input);
+}
+
+/* Has every other member said in this run what it remembers of this disk? */
+static bool all_said_hello(const px_node *node)
+{
+    for (uint32_t i = 0; i < node->member_count; i++)
+        if (i != node->self && node->members[i].incarnation.storage_id == 0) return false;
+    return true;
+}
+
+/* A disk that was rolled back is to be found before it votes: whoever is there gets the time to say hello.
+ * [R19] */
+void px_roster_turn(px_node *node)
+{
+    if (node->is_roster_told || node->state.roster_state != PX_ROSTER_COMPLETE) return;
+    const bool is_waited = px_node_now_us(node) - node->start_us >= px_node_election_us(node);
+    if (is_waited || all_said_hello(node) || PX_MUTANT("r19_votes_before_hello")) start_voting(node);
 }
 
 static void complete(px_node *node)
@@ -109,7 +134,6 @@ static void complete(px_node *node)
     node->state.roster_state = PX_ROSTER_COMPLETE;
     if (!write_state(node)) return;
     say_roster(node);
-    start_voting(node);
 }
 
 /* Writes the roster of those who are linked now. */
@@ -207,10 +231,8 @@ void px_roster_on_message(px_node *node, uint32_t from, px_roster_state state, p
 
 void px_roster_start(px_node *node)
 {
-    if (node->state.roster_state == PX_ROSTER_COMPLETE)
-        start_voting(node);
-    else
-        px_roster_on_news(node);
+    px_roster_on_news(node);
+    px_roster_turn(node);
 }
 
 void px_roster_missing(const px_node *node, char *words, size_t size_bytes)

@@ -220,6 +220,7 @@ void px_shell_step(px_node *node, px_input *input)
         *input = (px_input){.kind = PX_IN_TICK};
     } while (more);
     px_core_look(node->core, &node->view);
+    px_recollection_note_own(node);
 }
 
 static void release_waiting(px_node *node)

@@ -124,8 +124,7 @@ static void say_voters(px_node *node)
                      "former one",
                      (unsigned long long)node->configuration_said);
     }
-    const bool is_known = node->state.roster_state == PX_ROSTER_COMPLETE;
-    if (!is_known || (node->is_vote_said && is_voter == node->was_voter)) return;
+    if (!node->is_roster_told || (node->is_vote_said && is_voter == node->was_voter)) return;
     if (!is_voter)
         px_log_event(node->ports.log, PX_LOG_WARN,
                      "voters: the cluster knows this node by another disk: it follows without a vote until "

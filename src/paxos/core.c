@@ -214,7 +214,7 @@ static void on_stored(px_core *core, px_ticket upto)
 static void on_link(px_core *core, uint32_t member, bool is_up, uint64_t storage_id)
 {
     px_assert(member < core->config.member_count && member != core->config.self);
-    if (is_up) px_voters_link(core, member, storage_id);
+    if (storage_id) px_voters_link(core, member, storage_id);
     core->peers[member].has_state = false;
     core->peers[member].differs = false;
     /* Who comes back may have an emptied disk: a promise of the run before says nothing of it. [R19] */

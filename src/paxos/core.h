@@ -100,7 +100,7 @@ typedef struct {
         struct {
             uint32_t member;
             bool up;
-            uint64_t storage_id; /* of its disk, where the link is up */
+            uint64_t storage_id; /* of its disk as far as it is known, else 0 */
         } link;
         px_disk_health disk;
         uint64_t barrier; /* the shell's name for the request */

@@ -14,7 +14,12 @@
 #define STATE_MAGIC 0x31535850u /* "PXS1" */
 #define SYNCED_AT (8u * 8 + 16 + PX_NAME_BYTES_MAX + PX_MEMBERS_MAX * (PX_NAME_BYTES_MAX + 8))
 #define CRC_AT (PX_STATE_BYTES - 8)
-_Static_assert(SYNCED_AT + 16 <= CRC_AT, "the small state is one block");
+/* What is remembered of others stands behind room for other things; zeros where a former version wrote. */
+#define RECOLLECTIONS_AT 3072u
+#define RECOLLECTION_BYTES (8u + 3 * 8 + 3 * 8 + 8 + 8)
+_Static_assert(SYNCED_AT + 16 <= RECOLLECTIONS_AT, "the parts do not overlap");
+_Static_assert(RECOLLECTIONS_AT + PX_MEMBERS_MAX * RECOLLECTION_BYTES <= CRC_AT,
+               "the small state is one block");
 
 static const char *const names[2] = {"state-a", "state-b"};
 
@@ -37,6 +42,36 @@ void px_state_put_synced(uint8_t *space, px_wal_place synced)
     (void)put_number(space + CRC_AT, px_crc32c(0, space, CRC_AT));
 }
 
+static uint8_t *put_ballot(uint8_t *at, px_ballot ballot)
+{
+    return put_number(put_number(put_number(at, ballot.config), ballot.number), ballot.node);
+}
+
+static const uint8_t *get_ballot(const uint8_t *at, px_ballot *ballot)
+{
+    return get_number(get_number(get_number(at, &ballot->config), &ballot->number), &ballot->node);
+}
+
+static void put_recollections(uint8_t *space, const px_recollection *recollections)
+{
+    uint8_t *at = space + RECOLLECTIONS_AT;
+    for (uint32_t i = 0; i < PX_MEMBERS_MAX; i++) {
+        at = put_number(at, recollections[i].storage_id);
+        at = put_ballot(put_ballot(at, recollections[i].promised), recollections[i].accepted);
+        at = put_number(put_number(at, recollections[i].cuts), recollections[i].length);
+    }
+}
+
+static void get_recollections(const uint8_t *space, px_recollection *recollections)
+{
+    const uint8_t *at = space + RECOLLECTIONS_AT;
+    for (uint32_t i = 0; i < PX_MEMBERS_MAX; i++) {
+        at = get_number(at, &recollections[i].storage_id);
+        at = get_ballot(get_ballot(at, &recollections[i].promised), &recollections[i].accepted);
+        at = get_number(get_number(at, &recollections[i].cuts), &recollections[i].length);
+    }
+}
+
 void px_state_encode(const px_wal *wal, uint8_t *space)
 {
     const px_state *state = &wal->state;
@@ -45,9 +80,7 @@ void px_state_encode(const px_wal *wal, uint8_t *space)
     at = put_number(at, wal->state_version);
     at = put_number(at, state->storage_id);
     at = put_number(at, state->start_count);
-    at = put_number(at, state->promised.config);
-    at = put_number(at, state->promised.number);
-    at = put_number(at, state->promised.node);
+    at = put_ballot(at, state->promised);
     at = put_number(at, (uint64_t)state->roster_state | (uint64_t)state->member_count << 32);
     memcpy(at, state->cluster_id, 16);
     at += 16;
@@ -57,6 +90,7 @@ void px_state_encode(const px_wal *wal, uint8_t *space)
         memcpy(at, state->members[i].name, PX_NAME_BYTES_MAX);
         at = put_number(at + PX_NAME_BYTES_MAX, state->members[i].storage_id);
     }
+    put_recollections(space, state->recollections);
     px_state_put_synced(space, wal->synced);
 }
 
@@ -81,9 +115,7 @@ static bool decode_state(const uint8_t *space, px_state_copy *copy)
     memset(state, 0, sizeof *state);
     at = get_number(at, &state->storage_id);
     at = get_number(at, &state->start_count);
-    at = get_number(at, &state->promised.config);
-    at = get_number(at, &state->promised.number);
-    at = get_number(at, &state->promised.node);
+    at = get_ballot(at, &state->promised);
     at = get_number(at, &packed);
     state->roster_state = (uint32_t)packed;
     state->member_count = (uint32_t)(packed >> 32);
@@ -97,6 +129,7 @@ static bool decode_state(const uint8_t *space, px_state_copy *copy)
         at = get_number(at + PX_NAME_BYTES_MAX, &state->members[i].storage_id);
     }
     (void)get_number(get_number(at, &copy->synced.segment), &copy->synced.offset);
+    get_recollections(space, state->recollections);
     return true;
 }
 

@@ -19,6 +19,14 @@
 
 typedef struct px_wal px_wal;
 
+/* What another node's disk stated as durable, the highest of it. [R19] */
+typedef struct {
+    uint64_t storage_id; /* of that disk; 0: nothing is remembered */
+    px_ballot promised;
+    px_ballot accepted; /* (accepted, cuts, length): the highest in that order */
+    uint64_t cuts, length;
+} px_recollection;
+
 /* The small state. [R16, R18, R19] */
 typedef struct {
     uint64_t storage_id;  /* drawn at creation */
@@ -32,6 +40,8 @@ typedef struct {
         uint64_t storage_id;
     } members[PX_MEMBERS_MAX];
     char self[PX_NAME_BYTES_MAX]; /* whose folder this is */
+    /* Kept where the small state is written anyway: it may lag behind what is known. */
+    px_recollection recollections[PX_MEMBERS_MAX];
 } px_state;
 
 typedef struct px_wal_events px_wal_events;

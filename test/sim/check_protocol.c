@@ -20,7 +20,8 @@ typedef struct {
     px_ballot ballot;
     uint64_t leader_run;
     uint64_t accepted[PX_MEMBERS_MAX];
-    px_hash *chains; /* [slot]; zero: not seen */
+    uint32_t promised_mask; /* voters of its configuration that said that they promised it */
+    px_hash *chains;        /* [slot]; zero: not seen */
     size_t chains_capacity;
 } sim_ballot;
 
@@ -335,6 +336,26 @@ static void on_prepare(sim_protocol *protocol, uint32_t from, const px_message *
     compare_with_image(protocol, from, "prepare", &states, 0);
 }
 
+static void on_promise(sim_protocol *protocol, uint32_t from, const px_message *message)
+{
+    state_durable(protocol, from, "promise", &message->state, message->state.taken);
+    if (!is_voter(protocol, from, message->ballot.config)) return;
+    find_ballot(protocol, message->ballot)->promised_mask |= 1u << from;
+}
+
+/* Whoever proposes has the promises of a majority of the voters of its ballot's configuration. [R1, R21] */
+static void check_elected(const sim_protocol *protocol, const sim_ballot *ballot, uint32_t from)
+{
+    uint32_t count = 1;
+    for (uint32_t i = 0; i < protocol->world->options.node_count; i++)
+        if (i != from && ballot->promised_mask >> i & 1) count++;
+    sim_check(protocol->world,
+              !protocol->world->nodes[from]->node || 2 * count > protocol->world->options.node_count,
+              "elected by a majority",
+              "%s leads ballot %llu of configuration %llu with %u promises of its voters",
+              name_of(protocol, from), (ull)ballot->ballot.number, (ull)ballot->ballot.config, count);
+}
+
 static void on_accepted(sim_protocol *protocol, uint32_t from, const px_message *message)
 {
     px_node_state state = message->state;
@@ -353,6 +374,7 @@ static void on_proposal(sim_protocol *protocol, uint32_t from, const px_message 
     sim_ballot *ballot = find_ballot(protocol, message->ballot);
     sim_check(world, message->ballot.node == from, "own ballot", "%s proposes in a ballot of node %llu",
               name_of(protocol, from), (ull)message->ballot.node);
+    if (ballot->leader_run == 0) check_elected(protocol, ballot, from);
     if (ballot->leader_run == 0) ballot->leader_run = world->nodes[from]->run;
     sim_check(world, ballot->leader_run == world->nodes[from]->run, "no resumed ballot",
               "%s proposes in ballot %llu of its run before", name_of(protocol, from),
@@ -401,7 +423,7 @@ static void on_message(sim_protocol *protocol, uint32_t from, const px_message *
     switch (message->kind) {
     case PX_MESSAGE_HEARD: state_durable(protocol, from, "heard", state, state->durable); break;
     case PX_MESSAGE_PREPARE: on_prepare(protocol, from, message); break;
-    case PX_MESSAGE_PROMISE: state_durable(protocol, from, "promise", state, state->taken); break;
+    case PX_MESSAGE_PROMISE: on_promise(protocol, from, message); break;
     case PX_MESSAGE_REFUSE: state_durable(protocol, from, "refuse", state, state->durable); break;
     case PX_MESSAGE_ACCEPTED: on_accepted(protocol, from, message); break;
     case PX_MESSAGE_PROBED: state_durable(protocol, from, "probed", state, state->durable); break;

@@ -3,6 +3,7 @@
 #include "sim/directed.h"
 
 #include "sim/script.h"
+#include <string.h>
 
 /* Its process is killed and its disk emptied; it starts again. */
 static void wipe(sim_world *world, uint32_t place)
@@ -115,19 +116,31 @@ static void emptied_while_another_is_down(sim_world *world)
     until(world, votes_in(world, C, 1) && all_told(world, A));
 }
 
-/* Two of three emptied: what is left is no majority, and nothing is guessed; status says what to do. The disk
+/* Two of three emptied: what is left is no majority, nothing is guessed, and status says what to do. The disk
  * that is put back ends it. */
 static void two_of_three_emptied(sim_world *world)
 {
+    px_status status;
     serve(world, A);
-    wipe(world, B);
     sim_node_crash(world, C, true);
+    fake_disk *copy = sim_disk_copy(&world->nodes[C]->disk);
+    wipe(world, B);
+    sim_disk_empty(&world->nodes[C]->disk);
+    sim_check_emptied(world, C);
+    world->nodes[C]->app.reader.next = 1;
     sim_node_start(world, B);
-    until(world, are_linked(world, A, B));
+    sim_node_start(world, C);
+    until(world, are_linked(world, A, B) && are_linked(world, A, C));
     push(world, A, 1);
     wait_ms(world, 5000);
     sim_check(world, !all_told(world, A), "voter", "one disk of three chooses");
     sim_check(world, configuration_of(world, A) == 0, "voter", "one disk of three readmits another");
+    px_status_fill(&world->nodes[A]->node->app, &status);
+    sim_check(world, strstr(status.waiting_for, "2 of 3 members") != NULL, "status", "it says: %s",
+              status.waiting_for);
+    sim_node_crash(world, C, true);
+    sim_disk_put_back(&world->nodes[C]->disk, copy);
+    world->nodes[C]->app.reader.next = 1;
     sim_node_start(world, C);
     until(world, votes_in(world, B, 1) && all_told(world, A));
 }
@@ -213,7 +226,126 @@ static void readmitted_leads(sim_world *world)
     serve(world, A);
 }
 
+/* ---- disks that were rolled back or put back ---- */
+
+static uint64_t disk_of(const sim_world *world, uint32_t place)
+{
+    return node_at(world, place)->state.storage_id;
+}
+
+/* Its node is killed, its disk copied, and it starts again. */
+static fake_disk *copy_disk(sim_world *world, uint32_t place)
+{
+    sim_node_crash(world, place, true);
+    fake_disk *copy = sim_disk_copy(&world->nodes[place]->disk);
+    sim_node_start(world, place);
+    until(world, are_linked(world, A, B) && are_linked(world, B, C) && are_linked(world, A, C));
+    return copy;
+}
+
+static void put_back(sim_world *world, uint32_t place, fake_disk *copy)
+{
+    if (node_at(world, place)) sim_node_crash(world, place, true);
+    sim_disk_put_back(&world->nodes[place]->disk, copy);
+    sim_check_emptied(world, place);
+    world->nodes[place]->app.reader.next = 1;
+}
+
+/* C's disk is an older one: it is found, and does not vote before it is taken back. */
+static void rolled_back(sim_world *world)
+{
+    serve(world, A);
+    fake_disk *copy = copy_disk(world, C);
+    serve(world, A);
+    until(world, chosen_of(world, C) == chosen_of(world, A));
+    wait_ms(world, 500);
+    put_back(world, C, copy);
+    sim_node_start(world, C);
+    const uint64_t former = disk_of(world, C);
+    const px_ballot promised = core_at(world, C)->promised;
+    until(world, disk_of(world, C) != former);
+    sim_check(world, px_ballot_equal(core_at(world, C)->promised, promised), "voter",
+              "a disk that was rolled back votes");
+    until(world, votes_in(world, C, 1));
+    sim_node_crash(world, A, true);
+    serve(world, C);
+    sim_node_start(world, A);
+}
+
+/* A leads with C alone, and B lacks what they choose. C comes back with an older disk: B would elect with it,
+ * before A, which remembers, is heard. */
+static void rolled_back_beside_a_laggard(sim_world *world)
+{
+    serve(world, A);
+    fake_disk *copy = copy_disk(world, C);
+    make_leader(world, A);
+    part(world, MASK(A), MASK(B));
+    drop(world, MASK(C), MASK(B), PX_MESSAGE_PIECE);
+    push(world, A, 1);
+    until(world, all_told(world, A));
+    put_back(world, C, copy);
+    until(world, !node_at(world, A)->members[C].out_up); /* it dials the next run at once */
+    sim_net_make_late(world->net, A, C, 200 * SIM_MS);
+    sim_node_crash(world, B, true);
+    sim_node_start(world, C);
+    sim_node_start(world, B);
+    const uint64_t former = disk_of(world, C);
+    wait_ms(world, 250);
+    until(world, disk_of(world, C) != former);
+    clear(world);
+    until(world, votes_in(world, C, 1));
+    serve(world, B);
+}
+
+/* What A remembers of C's disk outlives A's own restart. */
+static void rolled_back_and_another_restarts(sim_world *world)
+{
+    serve(world, A);
+    fake_disk *copy = copy_disk(world, C);
+    serve(world, A);
+    make_leader(world, C);
+    make_leader(world, A); /* two campaigns: A has written its small state since */
+    put_back(world, C, copy);
+    sim_node_crash(world, A, true);
+    sim_node_crash(world, B, true);
+    sim_node_start(world, A);
+    sim_node_start(world, C);
+    const uint64_t former = disk_of(world, C);
+    until(world, disk_of(world, C) != former);
+    sim_node_start(world, B);
+    until(world, votes_in(world, C, 1));
+}
+
+/* C was emptied and taken back, then its former disk is put back: B alone must not elect with it. */
+static void former_disk_put_back(sim_world *world)
+{
+    serve(world, A);
+    fake_disk *copy = copy_disk(world, C);
+    wipe(world, C);
+    sim_node_start(world, C);
+    until(world, votes_in(world, C, 1) && configuration_of(world, B) == 1);
+    serve(world, A);
+    const uint64_t replacing = disk_of(world, C);
+    put_back(world, C, copy);
+    sim_node_crash(world, A, true);
+    drop(world, MASK(B), MASK(C), PX_MESSAGE_PIECE);
+    sim_node_start(world, C);
+    until(world, are_linked(world, B, C));
+    push(world, B, 1);
+    wait_ms(world, 2000);
+    sim_check(world, !all_told(world, B), "voter", "a disk that was replaced is counted");
+    sim_node_start(world, A);
+    until(world, all_told(world, B));
+    clear(world);
+    until(world, votes_in(world, C, 2) && disk_of(world, C) != replacing);
+    serve(world, C);
+}
+
 const sim_directed sim_directed_readmission[] = {
+    {"rolled-back", 3, rolled_back, false},
+    {"rolled-back-beside-a-laggard", 3, rolled_back_beside_a_laggard, false},
+    {"rolled-back-and-another-restarts", 3, rolled_back_and_another_restarts, false},
+    {"former-disk-put-back", 3, former_disk_put_back, false},
     {"one-emptied", 3, one_emptied, false},
     {"leader-emptied", 3, leader_emptied, false},
     {"two-of-five-emptied", 5, two_of_five_emptied, false},

@@ -101,6 +101,18 @@ void sim_disk_empty(sim_disk *disk)
     fake_disk_wipe(disk->fake);
 }
 
+fake_disk *sim_disk_copy(const sim_disk *disk)
+{
+    fake_disk_sync(disk->fake);
+    return fake_disk_clone(disk->fake, disk->world->options.seed);
+}
+
+void sim_disk_put_back(sim_disk *disk, fake_disk *copy)
+{
+    fake_disk_free(disk->fake);
+    disk->fake = copy;
+}
+
 bool sim_disk_is_hurt(const sim_disk *disk)
 {
     return disk->is_hurt || disk->swapped_with;

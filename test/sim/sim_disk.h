@@ -69,6 +69,10 @@ bool sim_disk_spoil(sim_disk *disk, sim_spoil spoil, uint64_t chance);
 /* An emptied disk under the old name: its node is down. */
 void sim_disk_empty(sim_disk *disk);
 
+/* A copy of what is stable, and that copy in the disk's place, which takes it over: its node is down. */
+fake_disk *sim_disk_copy(const sim_disk *disk);
+void sim_disk_put_back(sim_disk *disk, fake_disk *copy);
+
 const sim_image *sim_disk_image(sim_disk *disk);
 bool sim_disk_is_hurt(const sim_disk *disk);
 

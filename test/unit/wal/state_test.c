@@ -39,6 +39,23 @@ static void open_and_compare(world *w)
     assert_true(model_equal(&before, &w->restored));
 }
 
+static void r19__what_is_remembered_of_others_is_read_back(void **state)
+{
+    world *w = *state;
+    world_open(w);
+    const px_recollection first = {11, {1, 12, 2}, {1, 13, 0}, 14, 15}, last = {16, {17, 18, 6}, {0}, 0, 19};
+    w->state.recollections[0] = first;
+    w->state.recollections[PX_MEMBERS_MAX - 1] = last;
+    assert_int_equal(px_wal_write_state_now(w->wal, &w->state), PX_OK);
+    world_close(w);
+    memset(&w->state, 0, sizeof w->state);
+    open_and_compare(w);
+    assert_memory_equal(&w->state.recollections[0], &first, sizeof first);
+    assert_memory_equal(&w->state.recollections[PX_MEMBERS_MAX - 1], &last, sizeof last);
+    assert_int_equal(w->state.recollections[1].storage_id, 0);
+    world_close(w);
+}
+
 static void r16__one_bad_copy_is_mended_from_the_other(void **state)
 {
     world *w = *state;
@@ -316,6 +333,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        TEST(r19__what_is_remembered_of_others_is_read_back),
         TEST(r16__one_bad_copy_is_mended_from_the_other),
         TEST(r16__a_copy_that_cannot_be_read_is_a_bad_copy),
         TEST(r16__two_bad_copies_beside_a_log_are_refused_and_nothing_changes),
