@@ -3,9 +3,9 @@
 #
 #     examples/importer.py FILE SESSION SOCKET...
 #
-# The session remembers in the log how many of its messages are there. Whoever publishes under it is told which
-# comes next: so after a crash, of this program or of a node, go to any node and go on there. A line is message
-# number `line number`, so nothing else has to be kept.
+# The session remembers in the log how many of its messages are there. Whoever publishes under it is told
+# which comes next: so after a crash, of this program or of a node, go to any node and go on there. A line is
+# message number `line number`, so nothing else has to be kept.
 # SPDX-License-Identifier: Apache-2.0
 import itertools
 import json

@@ -56,6 +56,7 @@ def test_a_node_that_differs_says_so_stops_and_the_others_go_on(make_cluster, ot
     reader = cluster.reader(liar)
     liar.start()
     wait_diverged(liar)
+    wait_until("the log to say so", lambda: "diverged: slot" in liar.log()[before:])
     log = liar.log()[before:]
     links = [moment(log, f"link: {node.name} is up") for node in others]
     late = moment(log, "diverged: slot") - max(links)
