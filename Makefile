@@ -30,7 +30,7 @@ objects = $(patsubst %.c,$1/%.o,$(filter-out $(programs:%=src/main/%.c),$(wildca
 archives = $(foreach folder,$(filter $2,$(folders)),$1/lib$(folder).a)
 pure = base paxos codec
 
-.PHONY: all help unit rules corpus sim sim-check mutants check lint format test test-clang test-asan \
+.PHONY: all help unit rules corpus sim sim-check mutants graphs coverage check lint format test test-clang test-asan \
   test-cluster fuzz demo cluster bench install image clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -43,7 +43,8 @@ help:
 #: make check        fast tests: unit, rules, simulation, corpora; `make unit-wal` for one folder
 #: make lint         what a machine can check of the style; `make format` lays files out
 #: make test         all that CI runs
-#: make sim SEED=7   one seed of the simulation, told in full; `make mutants` breaks each rule in it
+#: make sim SEED=7   one seed of the simulation, SHRINK=1 what it needs to fail; `make mutants` breaks each rule
+#: make graphs       an election on every way that five nodes can reach each other; `make coverage` of core and log
 #: make fuzz         FUZZ_SECONDS for each format
 #: make cluster N=3  runs N nodes under run/ until Ctrl-C
 #: make bench        throughput and latency on this machine
@@ -66,8 +67,7 @@ $(programs:%=$(B)/%): $(B)/%: $(B)/obj/src/main/%.o $(call archives,$(B)/obj,%)
 	$(link)
 
 # ---- tests ----
-# A suite is a folder of *_test.c; its other .c files are linked to each of them. It links the folder under
-# test and the floors below, so that one folder that does not compile breaks no other's tests.
+# A suite is a folder of *_test.c; its other .c files are linked to each. It links its folder and the floors below.
 support = $(patsubst %,$(B)/test/test/support/%.o,assert $($(1:unit-%=support-%)))
 support-wal = fake_disk
 support-node = $(filter-out assert,$(patsubst test/support/%.c,%,$(wildcard test/support/*.c)))
@@ -111,11 +111,16 @@ $(B)/px-sim: $(patsubst %.c,$(B)/test/%.o,$(wildcard test/sim/*.c test/support/*
   $(call archives,$(B)/test,$(pure) wal node)
 	$(link)
 sim: $(B)/px-sim
-	$(B)/px-sim --seed $(SEED)
+	$(B)/px-sim --seed $(SEED) $(if $(SHRINK),--shrink)
 sim-check: $(if $(wildcard test/sim/*.c),$(B)/px-sim)
 	@$(if $^,scripts/run-tests $(B)/results/sim "$(B)/px-sim --check")
 mutants: $(B)/px-sim
 	@test/sim/run-mutants $<
+graphs: $(B)/tests/unit/paxos/graphs_test
+	PX_ALL_GRAPHS=1 $<
+coverage:
+	@$(MAKE) B=build/coverage CFLAGS="-O1 -g --coverage" LDFLAGS= unit-paxos unit-wal rules sim-check
+	@scripts/coverage build/coverage src/paxos src/wal
 check: unit rules corpus sim-check
 lint: $(call archives,$(B)/obj,$(pure)) | build/.deps-test
 	@mkdir -p $(B)/results; bad=0; for tool in tools/floors "tools/purity $^" tools/messages tools/tidy; do \
@@ -132,19 +137,14 @@ test-asan:
 test-cluster: all
 	@scripts/run-cluster-tests $(B)/results/cluster
 
-demo: all
-	@scripts/demo
-cluster: all
-	@scripts/run-nodes $(N)
-bench: all
-	@test/bench/run $(PEERS)
+demo: all; @scripts/demo
+cluster: all; @scripts/run-nodes $(N)
+bench: all; @test/bench/run $(PEERS)
 install: all
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(B)/px $(B)/pxctl
 	for n in 1 5; do install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$$n docs/man/*.$$n || exit 1; done
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system packaging/px.service
 	install -D -m 644 packaging/pxctl.bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/pxctl
-image:
-	docker build -t px:$(VERSION) .
-clean:
-	rm -rf build
+image:; docker build -t px:$(VERSION) .
+clean:; rm -rf build
 -include $(shell find $(B)/obj $(B)/test -name '*.d' 2>/dev/null)
