@@ -94,8 +94,8 @@ static void draw_graph(px_cluster *cluster, uint64_t graph)
             if (from != to) cluster_reach(cluster, from, to, has_edge(count, graph, from, to));
 }
 
-/* How many rounds until a leader has come that stays and chooses; UINT32_MAX where none has. Links break either
- * while somebody leads, or before a start from random promises. */
+/* How many rounds until a leader has come that stays and chooses; UINT32_MAX where none has. Links break
+ * either while somebody leads, or before a start from random promises. */
 static uint32_t rounds_to_leader(uint32_t member_count, uint64_t graph, uint64_t seed)
 {
     px_cluster *cluster = open_cluster(member_count, seed);
