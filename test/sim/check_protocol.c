@@ -31,8 +31,9 @@ typedef struct {
     uint64_t cuts, durable; /* under `accepted` */
     px_ballot campaign;
     uint64_t campaign_run;
-    bool is_emptied; /* its disk was, and its node has not started since */
-    uint64_t kept;   /* chosen slots that it accepted in the ballot that chose them, or above: for ever */
+    bool is_emptied;                /* its disk was, and its node has not started since */
+    uint64_t storage_id, roster_id; /* as it was up last: of its disk, and of its place in the roster */
+    uint64_t kept; /* chosen slots that it accepted in the ballot that chose them, or above: for ever */
 } sim_voter;
 
 typedef struct {
@@ -160,11 +161,13 @@ static const px_configuration *find_configuration(const sim_protocol *protocol, 
 static bool is_voter(const sim_protocol *protocol, uint32_t place, uint64_t number)
 {
     const px_node *node = protocol->world->nodes[place]->node;
-    if (!node) return !protocol->voters[place].is_emptied;
+    const sim_voter *voter = &protocol->voters[place];
+    if (!node && voter->storage_id == 0) return !voter->is_emptied; /* or a made-up history, without disks */
     const px_configuration *configuration = find_configuration(protocol, number);
     if (number && !configuration) return false;
-    const uint64_t id = number ? configuration->ids[place] : node->state.members[place].storage_id;
-    return id == node->state.storage_id;
+    const uint64_t roster_id = node ? node->state.members[place].storage_id : voter->roster_id;
+    const uint64_t storage_id = node ? node->state.storage_id : voter->storage_id;
+    return storage_id == (number ? configuration->ids[place] : roster_id);
 }
 
 /* What it accepted is part of a majority that chose it, or contains it. [R4, R5] */
@@ -252,6 +255,9 @@ void sim_check_claim(sim_world *world, uint32_t place)
 {
     const px_node *node = world->nodes[place]->node;
     if (!node) return;
+    sim_voter *voter = &world->checks->protocol->voters[place];
+    voter->storage_id = node->state.storage_id;
+    voter->roster_id = node->state.members[place].storage_id;
     claim(world->checks->protocol, place, node->view.state.chosen, node->view.state.chosen_chain);
     const uint64_t kept = world->checks->protocol->voters[place].kept;
     sim_check(world, node->view.state.taken >= kept, "accepted stays",

@@ -100,6 +100,21 @@ static void two_of_five_at_once(sim_world *world)
     serve(world, E);
 }
 
+/* A minority is emptied over and over under load, at any step of a readmission. */
+static void emptied_again_and_again(sim_world *world)
+{
+    world->faults->work.is_stopped = false;
+    for (unsigned i = 0; i < 16; i++) {
+        const uint32_t place = i % 3 == 0 ? E : D;
+        wipe(world, place);
+        wait_ms(world, 30 * (i % 4));
+        sim_node_start(world, place);
+        wait_ms(world, 70 * (i % 5));
+    }
+    until(world, votes_in(world, D, 1) && votes_in(world, E, 1));
+    world->faults->work.is_stopped = true;
+}
+
 /* Emptied while another is down: it waits, and nothing is served, until that one is back. */
 static void emptied_while_another_is_down(sim_world *world)
 {
@@ -350,6 +365,7 @@ const sim_directed sim_directed_readmission[] = {
     {"leader-emptied", 3, leader_emptied, false},
     {"two-of-five-emptied", 5, two_of_five_emptied, false},
     {"two-of-five-at-once", 5, two_of_five_at_once, false},
+    {"emptied-again-and-again", 5, emptied_again_and_again, false},
     {"emptied-while-another-is-down", 3, emptied_while_another_is_down, false},
     {"two-of-three-emptied", 3, two_of_three_emptied, false},
     {"crash-after-proposal", 3, crash_after_proposal, false},
