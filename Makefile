@@ -30,8 +30,8 @@ objects = $(patsubst %.c,$1/%.o,$(filter-out $(programs:%=src/main/%.c),$(wildca
 archives = $(foreach folder,$(filter $2,$(folders)),$1/lib$(folder).a)
 pure = base paxos codec
 
-.PHONY: all help unit rules corpus sim sim-check mutants graphs coverage check lint format test test-clang test-asan \
-  test-cluster fuzz demo cluster bench install image clean
+.PHONY: all help unit rules corpus sim sim-check mutants graphs coverage check lint format test test-clang \
+  test-asan test-cluster fuzz demo cluster bench install image clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(programs:%=$(B)/%)
@@ -43,8 +43,8 @@ help:
 #: make check        fast tests: unit, rules, simulation, corpora; `make unit-wal` for one folder
 #: make lint         what a machine can check of the style; `make format` lays files out
 #: make test         all that CI runs
-#: make sim SEED=7   one seed of the simulation, SHRINK=1 what it needs to fail; `make mutants` breaks each rule
-#: make graphs       an election on every way that five nodes can reach each other; `make coverage` of core and log
+#: make sim SEED=7   one life of a cluster (SHRINK=1: what fails in it); `make mutants` breaks each rule in it
+#: make graphs       elections on every graph of five nodes; `make coverage` of core and log
 #: make fuzz         FUZZ_SECONDS for each format
 #: make cluster N=3  runs N nodes under run/ until Ctrl-C
 #: make bench        throughput and latency on this machine
@@ -67,7 +67,7 @@ $(programs:%=$(B)/%): $(B)/%: $(B)/obj/src/main/%.o $(call archives,$(B)/obj,%)
 	$(link)
 
 # ---- tests ----
-# A suite is a folder of *_test.c; its other .c files are linked to each. It links its folder and the floors below.
+# A suite is a folder of *_test.c; its other .c files are linked to each. It links its folder and those below.
 support = $(patsubst %,$(B)/test/test/support/%.o,assert $($(1:unit-%=support-%)))
 support-wal = fake_disk
 support-node = $(filter-out assert,$(patsubst test/support/%.c,%,$(wildcard test/support/*.c)))
