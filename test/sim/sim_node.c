@@ -15,7 +15,8 @@
 #define SEGMENT_BYTES (512u << 10)
 /* After an end of its own a node is started again, as a container is. */
 #define RESTART_US (200 * SIM_MS)
-#define RESTS_PER_CHECK 8u
+#define RESTS_PER_LOOK 8u
+#define RESTS_PER_CHECK 32u /* through the whole memory, sessions of all clients included */
 
 static const char *const names[PX_MEMBERS_MAX] = {"px1.sim", "px2.sim", "px3.sim", "px4.sim",
                                                   "px5.sim", "px6.sim", "px7.sim"};
@@ -126,9 +127,9 @@ static void watch_role(sim_node *node)
 static void check_at_rest(sim_world *world, sim_node *node)
 {
     sim_check_claim(world, node->place);
-    if (!world->options.scenario && node->rests++ % RESTS_PER_CHECK != 0) return;
-    px_node_check(node->node);
-    sim_check_node(world, node->place);
+    const uint64_t rest = world->options.scenario ? 0 : node->rests++;
+    if (rest % RESTS_PER_CHECK == 0) px_node_check(node->node);
+    if (rest % RESTS_PER_LOOK == 0) sim_check_node(world, node->place);
 }
 
 static void turn(sim_world *world, uint32_t place)
@@ -295,6 +296,7 @@ void sim_node_crash(sim_world *world, uint32_t place, bool keeps_power)
                             : "loses its power");
     world->counts.crashes++;
     world->counts.elections += node->node->view.elections;
+    if (!is_own_end) px_node_check(node->node);
     sim_disk_mute(&node->disk);
     close_node(node);
     sim_disk_crash(&node->disk, keeps_power);
