@@ -5,7 +5,8 @@
 //
 // What you type goes into the order; what is printed comes out of it, your own lines too. Of two
 // connections one follows the log and does nothing else, the other sends. The consumer's cursor makes a
-// chat that was closed go on behind the last line it has shown. SPDX-License-Identifier: Apache-2.0
+// chat that was closed go on behind the last line it has shown.
+// SPDX-License-Identifier: Apache-2.0
 'use strict';
 const net = require('net');
 const readline = require('readline');
