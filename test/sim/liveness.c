@@ -3,6 +3,7 @@
 #include "sim/liveness.h"
 
 #include "node/node_priv.h"
+#include "paxos/core_priv.h"
 #include "sim/checks.h"
 #include "sim/faults.h"
 #include "sim/sim_net.h"
@@ -195,15 +196,34 @@ static px_ballot core_ballot(const sim_world *world)
     return world->nodes[place]->node->view.leader;
 }
 
+static void push_in_core(sim_world *world)
+{
+    for (uint32_t place = 0; place < world->options.node_count; place++)
+        if (is_in_core(world, place)) sim_app_push(&world->nodes[place]->app, 1);
+}
+
+/* A leader that only voters with hung disks keep from stepping down notices by what it cannot choose, and
+ * makes way after that long. [R13] */
+static void let_stall(sim_world *world)
+{
+    bool is_any_hung = false;
+    for (uint32_t place = 0; place < world->options.node_count; place++)
+        if (world->nodes[place]->disk.hung_until_us == UINT64_MAX) is_any_hung = true;
+    if (!is_any_hung) return;
+    push_in_core(world);
+    const uint64_t rounds = PX_ROUNDS_STALLED + 2 * PX_ROUNDS_ELECTION;
+    sim_world_run_until(world, world->now_us + rounds * world->options.heartbeat_us * 11 / 10);
+}
+
 void sim_liveness_check_core(sim_world *world)
 {
     const uint64_t bound_us = sim_liveness_bound_us(world);
     must(world, LINKS_US, is_core_linked, "a healed majority linked as its paths allow");
+    let_stall(world);
     const uint64_t settled_us = world->now_us + bound_us;
     must(world, bound_us, has_core_leader, "one leader for the healed majority");
     world->faults->chosen_before = sim_check_chosen(world);
-    for (uint32_t place = 0; place < world->options.node_count; place++)
-        if (is_in_core(world, place)) sim_app_push(&world->nodes[place]->app, 1);
+    push_in_core(world);
     must(world, bound_us, has_chosen_more, "progress of the healed majority");
     sim_world_run_until(world, settled_us);
     must(world, bound_us, has_core_leader, "one leader for the healed majority, still");
