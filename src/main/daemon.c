@@ -205,6 +205,18 @@ static void fill_node_config(const px_daemon *daemon, px_node_config *node)
     node->addresses[config->server_count] = config->addr.text;
 }
 
+/* Makes the FIFOs as soon as the folder is this node's: whoever opens one waits then, while a shell that finds
+ * none would make an ordinary file of that name. What is wrong with one is said when it is opened. */
+static void make_fifos(px_daemon *daemon)
+{
+    px_streams *streams = daemon->streams;
+    for (uint32_t i = 0; i < daemon->config->pipe_count; i++) {
+        const px_config_pipe *pipe = &daemon->config->pipes[i];
+        if (pipe->in) (void)streams->make_fifo(streams, pipe->in, pipe->mode);
+        if (pipe->out) (void)streams->make_fifo(streams, pipe->out, pipe->mode);
+    }
+}
+
 static int open_node(px_daemon *daemon, const px_node_config *node_config)
 {
     const char *folder = daemon->config->data_dir;
@@ -212,6 +224,7 @@ static int open_node(px_daemon *daemon, const px_node_config *node_config)
     if (err == PX_ERR_BUSY)
         return fail(daemon, folder, "in use by another px: stop that one, or name another data_dir");
     if (err) return fail(daemon, folder, px_err_text(err));
+    make_fifos(daemon);
     const px_node_ports ports = {
         .disk = daemon->disk,
         .clock = daemon->clock,

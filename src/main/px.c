@@ -21,7 +21,8 @@ static const char usage[] =
     "SIGTERM and SIGINT stop it cleanly, a second one at once.\n"
     "Exit status: 0 clean stop, 1 failure at run time, 2 usage or configuration error.\n"
     "\n"
-    "Example:  px px1.json & echo hello > px1.example.data/in; cat px1.example.data/out\n";
+    "Example:  px px1.json & until [ -p px1.example.data/in ]; do sleep 0.1; done\n"
+    "          echo hello > px1.example.data/in; cat px1.example.data/out\n";
 
 static int fail_usage(void)
 {
