@@ -11,24 +11,23 @@
 
 #include "base/assert.h"
 #include "codec/wire.h"
+#include "wal/window.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A device of which more blocks than this cannot be read is not read to its end. */
-#define UNREADABLE_MAX 64u
+/* Zeros are written in pieces of this. */
+#define ZEROS_BYTES (64u << 10)
 
 typedef struct {
     px_wal *wal;
-    uint8_t *space; /* one segment: that of number `loaded` */
-    size_t space_bytes, size_bytes;
+    px_window window; /* on the segment of number `loaded` */
     uint64_t loaded;
     px_wal_place end;     /* behind the last record, and behind the padding of its group */
     px_wal_place stated;  /* the highest place that anything valid states as synced */
     px_wal_place odd;     /* the first place at or behind the end where something stands that is not zero */
     px_wal_place foreign; /* the first record that another node or cluster wrote */
     bool has_odd, has_foreign;
-    uint32_t unreadable; /* blocks */
     void *context;
     void (*restore)(void *context, const px_record *record);
     px_wal_fault *fault;
@@ -38,11 +37,6 @@ typedef struct {
 static uint64_t next_block(uint64_t offset)
 {
     return (offset + PX_DISK_BLOCK_BYTES - 1) / PX_DISK_BLOCK_BYTES * PX_DISK_BLOCK_BYTES;
-}
-
-static bool is_zero(const uint8_t *bytes, size_t size_bytes)
-{
-    return size_bytes == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size_bytes - 1) == 0);
 }
 
 static px_err say(px_recovery *run, px_err err, px_wal_place place, const char *what)
@@ -55,42 +49,17 @@ static px_err say(px_recovery *run, px_err err, px_wal_place place, const char *
     return err;
 }
 
-/* Reads the rest of a segment in which something cannot be read: what that is holds no valid byte then. */
-static px_err load_blocks(px_recovery *run, const px_segment *segment)
+static void load_segment(px_recovery *run, const px_segment *segment)
 {
-    px_disk *disk = run->wal->disk;
-    for (uint64_t offset = 0; offset < segment->size_bytes; offset += PX_DISK_BLOCK_BYTES) {
-        const uint64_t left = segment->size_bytes - offset;
-        const size_t size_bytes = left < PX_DISK_BLOCK_BYTES ? (size_t)left : PX_DISK_BLOCK_BYTES;
-        size_t got = 0;
-        const px_err err =
-            disk->read(disk, segment->file, offset, run->space + offset, size_bytes, true, &got);
-        if (err && (err != PX_ERR_IO || ++run->unreadable > UNREADABLE_MAX)) return err;
-        if (err) memset(run->space + offset, 0xff, got = size_bytes);
-        run->size_bytes = offset + got;
-        if (got < size_bytes) break;
-    }
-    return PX_OK;
+    px_window_open(&run->window, run->wal->disk, segment->file, segment->size_bytes);
+    run->loaded = segment->number;
 }
 
-static px_err load_segment(px_recovery *run, const px_segment *segment)
+/* Could all be read so far? */
+static px_err check_reading(px_recovery *run)
 {
-    px_wal *wal = run->wal;
-    if (run->loaded == segment->number) return PX_OK;
-    if (segment->size_bytes > run->space_bytes) {
-        uint8_t *grown = realloc(run->space, segment->size_bytes);
-        px_assert(grown != NULL);
-        run->space = grown;
-        run->space_bytes = segment->size_bytes;
-    }
-    run->loaded = 0;
-    run->size_bytes = 0;
-    px_err err =
-        wal->disk->read(wal->disk, segment->file, 0, run->space, segment->size_bytes, true, &run->size_bytes);
-    if (err == PX_ERR_IO) err = load_blocks(run, segment);
-    if (err) return say(run, err, (px_wal_place){segment->number, 0}, px_err_text(err));
-    run->loaded = segment->number;
-    return PX_OK;
+    const px_err err = run->window.err;
+    return err ? say(run, err, (px_wal_place){run->loaded, 0}, px_err_text(err)) : PX_OK;
 }
 
 /* ---- records ---- */
@@ -107,8 +76,8 @@ static bool is_foreign(const px_wal *wal, const px_record_header *header)
 /* A header that is valid, and that of this place of this node's log. */
 static bool read_header(px_recovery *run, uint64_t offset, px_record_header *header)
 {
-    if (offset + PX_RECORD_HEADER_BYTES > run->size_bytes) return false;
-    if (px_record_decode_header(run->space + offset, header)) return false;
+    const uint8_t *bytes = px_window_at(&run->window, offset, PX_RECORD_HEADER_BYTES);
+    if (!bytes || px_record_decode_header(bytes, header)) return false;
     if (header->place.segment != run->loaded || header->place.offset != offset) return false;
     if (!is_foreign(run->wal, header)) return true;
     if (!run->has_foreign) run->foreign = header->place;
@@ -131,10 +100,10 @@ static bool take_record(px_recovery *run, uint64_t offset)
     px_wal *wal = run->wal;
     px_record_header header;
     if (!read_header(run, offset, &header) || !continues(run, &header)) return false;
-    const uint64_t room = run->size_bytes - offset - PX_RECORD_HEADER_BYTES;
-    const uint8_t *payload = run->space + offset + PX_RECORD_HEADER_BYTES;
-    if (header.payload_bytes > room || header.count > PX_WINDOW_SLOTS) return false;
-    if (!px_record_is_payload(&header, payload)) return false;
+    if (header.count > PX_WINDOW_SLOTS) return false;
+    const uint8_t *payload =
+        px_window_at(&run->window, offset + PX_RECORD_HEADER_BYTES, header.payload_bytes);
+    if (!payload || !px_record_is_payload(&header, payload)) return false;
     if (px_record_decode_entries(&header, payload, run->entries)) return false;
     const px_record record = {
         .kind = header.kind,
@@ -164,8 +133,9 @@ static void walk_segment(px_recovery *run)
         if (!take_record(run, offset) && !take_record(run, next_block(offset))) break;
     }
     /* Behind the last record there are zeros to the end of its group; anything else is no padding. */
-    const uint64_t boundary = next_block(offset) < run->size_bytes ? next_block(offset) : run->size_bytes;
-    if (offset < boundary && is_zero(run->space + offset, boundary - offset)) run->end.offset = boundary;
+    const uint64_t size_bytes = run->window.size_bytes;
+    const uint64_t boundary = next_block(offset) < size_bytes ? next_block(offset) : size_bytes;
+    if (px_window_first(&run->window, offset, boundary) == boundary) run->end.offset = boundary;
 }
 
 /* ---- what stands behind the end ---- */
@@ -174,14 +144,13 @@ static void walk_segment(px_recovery *run)
 static void scan_rest(px_recovery *run)
 {
     uint64_t offset = run->end.segment == run->loaded ? run->end.offset : 0;
-    const uint64_t left = run->size_bytes - (offset < run->size_bytes ? offset : run->size_bytes);
-    if (left == 0 || is_zero(run->space + offset, left)) return;
+    offset = px_window_first(&run->window, offset, run->window.size_bytes);
+    if (offset >= run->window.size_bytes) return;
     if (!run->has_odd) {
         run->has_odd = true;
-        while (run->space[offset] == 0) offset++;
         run->odd = (px_wal_place){run->loaded, offset};
     }
-    for (offset = next_block(offset); offset < run->size_bytes; offset += PX_DISK_BLOCK_BYTES) {
+    for (offset = next_block(offset); offset < run->window.size_bytes; offset += PX_DISK_BLOCK_BYTES) {
         px_record_header header;
         if (!read_header(run, offset, &header)) continue;
         if (px_wal_place_less(run->stated, header.synced)) run->stated = header.synced;
@@ -193,11 +162,12 @@ static px_err read_all(px_recovery *run)
 {
     px_wal *wal = run->wal;
     for (uint32_t i = 0; i < wal->segment_count; i++) {
-        const px_err err = load_segment(run, &wal->segments[i]);
-        if (err) return err;
+        load_segment(run, &wal->segments[i]);
         walk_segment(run);
         if (run->end.segment == run->loaded) run->has_odd = false;
         scan_rest(run);
+        const px_err err = check_reading(run);
+        if (err) return err;
     }
     return PX_OK;
 }
@@ -205,12 +175,18 @@ static px_err read_all(px_recovery *run)
 /* Zeros what stands in the loaded segment from an offset on. */
 static px_err zero_rest(px_recovery *run, const px_segment *segment, uint64_t offset)
 {
+    static const uint8_t zeros[ZEROS_BYTES];
     px_disk *disk = run->wal->disk;
-    uint64_t last = run->size_bytes;
-    while (last > offset && run->space[last - 1] == 0) last--;
-    if (last <= offset) return PX_OK;
-    memset(run->space + offset, 0, last - offset);
-    return disk->write_now(disk, segment->file, offset, run->space + offset, last - offset);
+    const uint64_t last = px_window_last_end(&run->window, offset);
+    px_err err = run->window.err;
+    while (!err && offset < last) {
+        /* Only whole blocks are written over one that cannot be read. */
+        const uint64_t most = ZEROS_BYTES - offset % PX_DISK_BLOCK_BYTES;
+        const size_t size_bytes = (size_t)(last - offset < most ? last - offset : most);
+        err = disk->write_now(disk, segment->file, offset, zeros, size_bytes);
+        offset += size_bytes;
+    }
+    return err ? err : disk->write_now(disk, segment->file, 0, zeros, 0);
 }
 
 /* Zeros everything behind the end, so that what is appended later is never followed by older records. What
@@ -222,10 +198,8 @@ static px_err cut_tail(px_recovery *run)
         const px_segment *segment = &wal->segments[i];
         if (segment->number < run->end.segment) break;
         const uint64_t offset = segment->number == run->end.segment ? run->end.offset : 0;
-        px_err err = load_segment(run, segment);
-        if (err) return err;
-        err = zero_rest(run, segment, offset);
-        if (!err) err = wal->disk->write_now(wal->disk, segment->file, 0, run->space, 0);
+        load_segment(run, segment);
+        const px_err err = zero_rest(run, segment, offset);
         if (err) return say(run, err, (px_wal_place){segment->number, offset}, px_err_text(err));
     }
     return PX_OK;
@@ -241,7 +215,7 @@ static px_err judge(px_recovery *run)
     if (!px_wal_place_less(run->end, run->stated)) return PX_OK;
     const bool is_odd = run->has_odd && px_wal_place_less(run->odd, run->stated);
     return say(run, PX_ERR_DAMAGED, is_odd ? run->odd : run->end,
-               run->unreadable
+               run->window.unreadable
                    ? "a record that was on disk cannot be read; the log is left as it is: restore "
                      "this folder, or empty it and let the node learn from the others"
                    : "a record that was on disk is damaged; the log is left as it is: restore "
@@ -263,6 +237,6 @@ px_err px_recovery_run(px_wal *wal, px_wal_place stated, void *context,
         wal->durable_length = wal->length;
     }
     free(run.entries);
-    free(run.space);
+    px_window_deinit(&run.window);
     return err;
 }
