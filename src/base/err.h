@@ -7,20 +7,22 @@
 #define PX_BASE_ERR_H
 
 /* code, words */
-#define PX_ERR_LIST(X)                                  \
-    X(OK, "done")                                       \
-    X(MORE, "not all of it is here yet")                \
-    X(MALFORMED, "not valid")                           \
-    X(OVERSIZE, "larger than its limit")                \
-    X(NO_SPACE, "no space left where it would go")      \
-    X(NOT_FOUND, "no such thing")                       \
-    X(EXISTS, "it is there already")                    \
-    X(BUSY, "in use by another process")                \
-    X(DENIED, "permission denied")                      \
-    X(IO, "the device reported an error")               \
-    X(DAMAGED, "a record that was on disk is damaged")  \
-    X(FOREIGN, "it belongs to another node or cluster") \
-    X(END, "nothing behind it yet")                     \
+#define PX_ERR_LIST(X)                                                                    \
+    X(OK, "done")                                                                         \
+    X(MORE, "not all of it is here yet")                                                  \
+    X(MALFORMED, "not valid")                                                             \
+    X(OVERSIZE, "larger than its limit")                                                  \
+    X(NO_SPACE, "no space left where it would go")                                        \
+    X(NOT_FOUND, "no such thing")                                                         \
+    X(EXISTS, "it is there already")                                                      \
+    X(BUSY, "in use by another process")                                                  \
+    X(DENIED, "permission denied")                                                        \
+    X(IO, "the device reported an error")                                                 \
+    X(DAMAGED, "a record that was on disk is damaged")                                    \
+    X(FOREIGN, "it belongs to another node or cluster")                                   \
+    X(WRONG_KIND, "something of another kind is there")                                   \
+    X(NO_FILES, "the limit of open files is reached; raise it (ulimit -n, LimitNOFILE=)") \
+    X(END, "nothing behind it yet")                                                       \
     X(CLOSED, "closed")
 
 typedef enum {

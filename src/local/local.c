@@ -94,7 +94,8 @@ static px_err open_socket(px_local *local, px_disk *disk, const char *path, px_l
     px_consumers_close(consumers);
     const char *mend = "see to the folder and its rights";
     if (err == PX_ERR_BUSY) mend = "another process listens there; stop it or name another path";
-    if (err == PX_ERR_FOREIGN) mend = "something else than a socket is there; remove it or name another path";
+    if (err == PX_ERR_WRONG_KIND)
+        mend = "something else than a socket is there; remove it or name another path";
     if (err == PX_ERR_OVERSIZE) mend = "use a shorter path";
     (void)snprintf(fault->where, sizeof fault->where, "%s", path);
     (void)snprintf(fault->what, sizeof fault->what, "cannot open the socket: %s; %s", px_err_text(err), mend);

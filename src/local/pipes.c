@@ -39,7 +39,7 @@ static const px_format *format_of(px_local_format format)
 static px_err say_fault(px_local_fault *fault, const char *path, px_err err)
 {
     const char *mend = "see to the folder and the rights of its file";
-    if (err == PX_ERR_FOREIGN) mend = "it is not a FIFO; remove it or name another path";
+    if (err == PX_ERR_WRONG_KIND) mend = "it is not a FIFO; remove it or name another path";
     if (err == PX_ERR_NOT_FOUND) mend = "make its folder";
     (void)snprintf(fault->where, sizeof fault->where, "%s", path);
     (void)snprintf(fault->what, sizeof fault->what, "cannot open the pipe: %s; %s", px_err_text(err), mend);

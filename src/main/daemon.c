@@ -205,8 +205,8 @@ static void fill_node_config(const px_daemon *daemon, px_node_config *node)
     node->addresses[config->server_count] = config->addr.text;
 }
 
-/* Makes the FIFOs as soon as the folder is this node's: whoever opens one waits then, while a shell that finds
- * none would make an ordinary file of that name. What is wrong with one is said when it is opened. */
+/* Makes the FIFOs as soon as the folder is this node's: whoever opens one waits then, while a shell that
+ * finds none would make an ordinary file of that name. What is wrong is said when it is opened. */
 static void make_fifos(px_daemon *daemon)
 {
     px_streams *streams = daemon->streams;
@@ -354,6 +354,7 @@ int px_daemon_run(const char *path, const px_config *config, px_stderr_log *log)
 {
     px_daemon daemon = {.config_path = path, .config = config, .log = log};
     (void)signal(SIGPIPE, SIG_IGN); /* before the first line of the log */
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is an error of writing then, which is told */
     (void)signal(SIGCHLD, SIG_IGN); /* as process 1, orphans that end are gone without being waited for */
     px_log_event(&log->log, PX_LOG_INFO, "starting: px %s, node %s at %s", PX_VERSION, config->id,
                  config->addr.text);

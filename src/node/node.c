@@ -143,7 +143,7 @@ px_err px_node_open(const px_node_config *config, const px_node_ports *ports, px
     px_core_look(node->core, &node->view);
     px_delivery_init(node);
     px_shell_step(node, &start);
-    const px_err kept = px_kept_read(node, fault);
+    const px_err kept = px_roster_fits(node, fault) ? px_kept_read(node, fault) : PX_ERR_FOREIGN;
     px_links_init(node);
     if (kept) {
         px_node_close(node);

@@ -222,6 +222,8 @@ bool px_links_is_voter(const px_node *node, uint32_t member);
 void px_dispatch(px_node *node, uint32_t from, const px_wire *wire);
 
 /* ---- roster.c ---- */
+/* Does what this folder knows of the cluster name the members of the configuration? Where not, says so. */
+bool px_roster_fits(const px_node *node, px_wal_fault *fault);
 void px_roster_start(px_node *node);
 void px_roster_on_news(px_node *node); /* something that a roster may wait for has changed */
 void px_roster_fill(const px_node *node, px_wire_member *members);

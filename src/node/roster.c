@@ -190,6 +190,29 @@ static bool all_wrote_this(const px_node *node)
     return true;
 }
 
+/* As far as it fits. */
+static void add_words(px_wal_fault *fault, const char *words)
+{
+    const size_t used = strlen(fault->what);
+    (void)snprintf(fault->what + used, sizeof fault->what - used, " %s", words);
+}
+
+bool px_roster_fits(const px_node *node, px_wal_fault *fault)
+{
+    const px_state *state = &node->state;
+    if (state->roster_state == PX_ROSTER_NONE) return true;
+    bool is_same = state->member_count == node->member_count;
+    for (uint32_t i = 0; is_same && i < node->member_count; i++)
+        is_same = strcmp(state->members[i].name, node->members[i].name) == 0;
+    if (is_same) return true;
+    (void)snprintf(fault->where, sizeof fault->where, "servers");
+    (void)snprintf(fault->what, sizeof fault->what, "mend the names, or name another data_dir; it is of");
+    for (uint32_t i = 0; i < state->member_count; i++) add_words(fault, state->members[i].name);
+    add_words(fault, "and the configuration has");
+    for (uint32_t i = 0; i < node->member_count; i++) add_words(fault, node->members[i].name);
+    return false;
+}
+
 void px_roster_on_news(px_node *node)
 {
     if (node->state.roster_state == PX_ROSTER_COMPLETE || !all_linked(node)) return;

@@ -77,6 +77,8 @@ static px_err err_of(int number)
     case EACCES:
     case EPERM:
     case EROFS: return PX_ERR_DENIED;
+    case EMFILE:
+    case ENFILE: return PX_ERR_NO_FILES;
     case ENOSPC:
     case EDQUOT: return PX_ERR_NO_SPACE;
     case EEXIST: return PX_ERR_EXISTS;

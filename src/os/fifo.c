@@ -49,7 +49,7 @@ static px_err make_fifo(px_streams *streams, const char *path, uint32_t mode)
     if (errno != EEXIST) return px_os_err_last();
     struct stat found;
     if (stat(path, &found)) return px_os_err_last();
-    return S_ISFIFO(found.st_mode) ? PX_OK : PX_ERR_FOREIGN;
+    return S_ISFIFO(found.st_mode) ? PX_OK : PX_ERR_WRONG_KIND;
 }
 
 static px_err open_fifo(const char *path, int flags, int *fd)
@@ -61,7 +61,7 @@ static px_err open_fifo(const char *path, int flags, int *fd)
     struct stat found;
     if (fstat(opened, &found) || !S_ISFIFO(found.st_mode)) {
         close(opened);
-        return PX_ERR_FOREIGN;
+        return PX_ERR_WRONG_KIND;
     }
     *fd = opened;
     return PX_OK;

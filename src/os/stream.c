@@ -42,10 +42,10 @@ static px_err err_of(int code)
     case EACCES:
     case EPERM:
     case EROFS: return PX_ERR_DENIED;
+    case EMFILE:
+    case ENFILE: return PX_ERR_NO_FILES;
     case ENOSPC:
     case EDQUOT:
-    case EMFILE:
-    case ENFILE:
     case ENOMEM:
     case ENOBUFS: return PX_ERR_NO_SPACE;
     case EADDRINUSE: return PX_ERR_BUSY;
@@ -170,7 +170,7 @@ static px_err clear_path(const struct sockaddr_un *address)
 {
     struct stat found;
     if (lstat(address->sun_path, &found)) return errno == ENOENT ? PX_OK : px_os_err_last();
-    if (!S_ISSOCK(found.st_mode)) return PX_ERR_FOREIGN;
+    if (!S_ISSOCK(found.st_mode)) return PX_ERR_WRONG_KIND;
     const int probe = make_socket();
     if (probe < 0) return px_os_err_last();
     const bool is_dead =

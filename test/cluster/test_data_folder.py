@@ -74,6 +74,16 @@ def test_the_folder_of_another_cluster_does_not_mix(make_cluster):
     assert all(message["data"] == "theirs" for message in stray.all_messages())
 
 
+def test_a_folder_of_other_members_is_refused(make_cluster):
+    cluster = make_cluster(1)
+    cluster.start()
+    node = cluster.nodes[0]
+    assert node.stop() == 0
+    node.settings["servers"] = [{"addr": "127.0.0.1:1", "server_name": "stranger.test"}]
+    node.write_config()
+    refused(node, "servers", f"it is of {node.name} and the configuration has", "stranger.test")
+
+
 def test_a_folder_without_rights_is_refused(make_cluster, certificates):
     single = make_cluster(1)
     node = single.nodes[0]

@@ -348,7 +348,7 @@ static void a_path_that_is_no_fifo_is_refused(void **state)
     px_local_fault fault = {0};
     const px_err err = px_local_open(&w->config, &w->app.app, w->streams, &w->disk.disk, w->clock, &w->log,
                                      &w->local, &fault);
-    assert_int_equal(err, PX_ERR_FOREIGN);
+    assert_int_equal(err, PX_ERR_WRONG_KIND);
     assert_string_equal(fault.where, w->out);
     struct stat found;
     assert_int_equal(stat(w->out, &found), 0);

@@ -595,7 +595,7 @@ static void a_file_in_the_sockets_place_is_refused(void **state)
     px_local_fault fault = {0};
     assert_int_equal(px_local_open(&w->config, &w->app.app, w->streams, &w->disk.disk, w->clock, &w->log,
                                    &w->local, &fault),
-                     PX_ERR_FOREIGN);
+                     PX_ERR_WRONG_KIND);
     char long_path[200];
     memset(long_path, 'p', sizeof long_path);
     long_path[199] = 0;
