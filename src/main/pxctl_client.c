@@ -15,7 +15,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
+
+/* A stopped process takes a connection and says nothing. */
+#define QUICK_MS 5000
 
 /* Read at once: what a pipe of the kernel holds, several times. */
 #define READ_BYTES (256u << 10)
@@ -191,6 +195,13 @@ bool px_client_move(px_client *client, int other_fd, int timeout_ms)
 
 /* ---- receiving ---- */
 
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 char *px_client_line(px_client *client, size_t *size_bytes)
 {
     px_queue *in = &client->in;
@@ -213,7 +224,12 @@ char *px_client_wait(px_client *client, size_t *size_bytes)
             px_say_failed("the node closed the connection; see its log, and try again when it is up");
             return NULL;
         }
-        px_client_move(client, -1, -1);
+        const int left_ms = client->until_ms ? (int)(client->until_ms - now_ms()) : -1;
+        if (client->until_ms && left_ms <= 0) {
+            px_say_failed("the node does not answer; is its process stopped?");
+            return NULL;
+        }
+        px_client_move(client, -1, left_ms);
     }
 }
 
@@ -248,10 +264,18 @@ json_t *px_client_ask(px_client *client, json_t *request)
     return px_client_reply(client);
 }
 
+/* What a node answers at once, whatever the others do. */
+static bool is_quick(const json_t *request)
+{
+    const char *op = json_string_value(json_object_get(request, "op"));
+    return op && (strcmp(op, "status") == 0 || strcmp(op, "digest") == 0);
+}
+
 json_t *px_ask_once(const px_target *target, json_t *request, px_exit *status)
 {
     px_client client;
     *status = px_client_open(&client, target);
+    if (!*status && is_quick(request)) client.until_ms = now_ms() + QUICK_MS;
     if (*status) {
         json_decref(request);
         return NULL;

@@ -21,7 +21,8 @@ typedef struct {
 
 typedef struct {
     int fd;
-    bool is_ended; /* the node has closed its side, or the connection broke */
+    bool is_ended;    /* the node has closed its side, or the connection broke */
+    int64_t until_ms; /* on the monotonic clock: replies are waited for no longer; 0: for ever */
     px_queue in, out;
 } px_client;
 

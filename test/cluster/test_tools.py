@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 
 import pytest
@@ -166,3 +167,16 @@ def test_verify_tells_its_findings_as_json(cluster):
     told = json.loads(bad.stdout)
     assert bad.returncode == 1 and not told["sound"]
     assert told["faults"][0]["where"].startswith("0000000000000001.log")
+
+
+def test_a_stopped_process_is_told_in_words(make_cluster):
+    """It takes a connection and says nothing: whoever only asks how it is must not wait for ever."""
+    cluster = make_cluster(1)
+    cluster.start()
+    node = cluster.nodes[0]
+    os.kill(node.process.pid, signal.SIGSTOP)
+    try:
+        run = subprocess.run([PXCTL, "-s", node.socket, "status"], capture_output=True, timeout=DEADLINE_S)
+    finally:
+        os.kill(node.process.pid, signal.SIGCONT)
+    assert run.returncode == 1 and b"does not answer" in run.stderr
