@@ -216,10 +216,10 @@ static px_err judge(px_recovery *run)
     const bool is_odd = run->has_odd && px_wal_place_less(run->odd, run->stated);
     return say(run, PX_ERR_DAMAGED, is_odd ? run->odd : run->end,
                run->window.unreadable
-                   ? "a record that was on disk cannot be read; the log is left as it is: restore "
-                     "this folder, or empty it and let the node learn from the others"
-                   : "a record that was on disk is damaged; the log is left as it is: restore "
-                     "this folder, or empty it and let the node learn from the others");
+                   ? "a record that was on disk cannot be read; the log is left as it is: keep the "
+                     "folder, and read `damaged logs` in operating.md"
+                   : "a record that was on disk is damaged; the log is left as it is: keep the "
+                     "folder, and read `damaged logs` in operating.md");
 }
 
 px_err px_recovery_run(px_wal *wal, px_wal_place stated, void *context,

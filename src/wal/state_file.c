@@ -205,7 +205,7 @@ static px_err begin_new(px_wal *wal, bool is_first_start, px_wal_fault *fault)
         return say(
             fault, PX_ERR_DAMAGED,
             "both copies of the small state are damaged or gone: what this node promised is not known; "
-            "restore the folder, or empty it and let the node learn from the others");
+            "keep the folder, and read `damaged logs` in operating.md");
     memset(&wal->state, 0, sizeof wal->state);
     wal->state.storage_id = wal->config.random;
     (void)snprintf(wal->state.self, sizeof wal->state.self, "%s", wal->config.self);

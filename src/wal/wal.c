@@ -165,8 +165,8 @@ static px_err open_segments(px_wal *wal, const px_found *found, px_wal_fault *fa
         px_segment_name(each->number, name);
         if (each->number != i + 1)
             return say(fault, PX_ERR_DAMAGED, name,
-                       "the segment before this one is missing: restore the folder, or empty it and let the "
-                       "node learn from the others");
+                       "the segment before this one is missing: keep the folder, and read "
+                       "`damaged logs` in operating.md");
         px_err err = wal->disk->open(wal->disk, name, &file);
         if (!err) err = px_segments_add(wal, each->number, each->size_bytes, file);
         if (err) return say(fault, err, name, px_err_text(err));
@@ -198,7 +198,7 @@ static px_err open_all(px_wal *wal, const px_found *found, void *context,
     if (px_wal_place_less(stated, marked)) stated = marked;
     if (found->count == 0 && stated.segment)
         return say(fault, PX_ERR_DAMAGED, "the folder",
-                   "its log is gone: restore the folder, or empty it and let the node learn from the others");
+                   "its log is gone: keep the folder, and read `damaged logs` in operating.md");
     err = make_missing(wal, fault);
     if (err) return err;
     const px_record promise = {.kind = PX_RECORD_PROMISE, .promised = wal->state.promised};
