@@ -74,25 +74,28 @@ def test_the_leaders_disk_is_emptied(cluster):
 
 
 def test_a_disk_that_was_rolled_back_is_found_and_taken_back(cluster, tmp_path):
-    node, other, _ = cluster.nodes
+    node, other, third = cluster.nodes
     copy = str(tmp_path / "older")
 
-    def send(count):
+    def send(count, total):
         with other.connect() as client:
             for number in range(count):
                 assert client.ask(op="send", data=f"message {number}")["ok"]
-        cluster.wait_same()
+        wait_until("the node to have all", lambda: len(node.all_messages()) == total)
 
-    send(10)
+    send(10, 10)
     assert node.stop() == 0
     copy_folder(node.data, copy)
     node.start()
     cluster.wait_leader(cluster.nodes)
-    send(10)
+    # The third one remembers less of the node; from it the older disk could catch up before it is found.
+    assert third.stop() == 0
+    send(10, 20)
     node.kill()
     put_back(node, copy)
     node.start()
     wait_until("it is said", lambda: said(node, "remembers more of this disk than it has"))
+    third.start()
     wait_voter(node, cluster)
     cluster.wait_same()
     assert len(node.all_messages()) == 20
