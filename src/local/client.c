@@ -253,8 +253,7 @@ static void take_lines(px_client *client)
         px_socket_wait(client->server, client);
 }
 
-/* Reads once. False where there is nothing more to read now: where less came than there was room for, the
- * system tells when there is more. */
+/* Reads once. False where there is nothing more to read now. */
 static bool read_once(px_client *client, size_t *budget)
 {
     px_streams *streams = client->server->env->streams;
@@ -264,13 +263,13 @@ static bool read_once(px_client *client, size_t *budget)
         px_socket_wait(client->server, client);
         return false;
     }
-    const size_t room = client->in_capacity - client->in_end;
-    const px_err err = streams->read(streams, client->stream, client->in + client->in_end, room, &got);
+    const px_err err = streams->read(streams, client->stream, client->in + client->in_end,
+                                     client->in_capacity - client->in_end, &got);
     if (err == PX_ERR_MORE) return false;
     if (err) client->is_ended = true;
     if (err && err != PX_ERR_END) turn_deaf(client);
     client->in_end += got;
-    *budget -= got < *budget && (got == room || err) ? got : *budget;
+    *budget -= got < *budget ? got : *budget;
     return true;
 }
 
