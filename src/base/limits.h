@@ -28,6 +28,9 @@ _Static_assert(PX_WINDOW_BYTES >= 4 * PX_BATCH_BYTES, "several batches travel at
 /* Records staged for a disk that does not take them; beyond it no more of the log is taken from others. Two
  * windows: one that a disk writes, one that gathers behind it. */
 #define PX_STAGED_BYTES (2u * PX_WINDOW_BYTES)
+/* Slots taken and not yet on this node's disk; beyond it no more of the log is taken from others: small slots
+ * are few bytes, and each is kept in memory until it is delivered. */
+#define PX_UNSYNCED_SLOTS_MAX (8u * PX_WINDOW_SLOTS)
 /* Runs (one session's consecutive messages) in one batch and in the whole window. */
 #define PX_BATCH_RUNS_MAX 1024u
 #define PX_WINDOW_RUNS_MAX 16384u

@@ -9,12 +9,15 @@
 #ifndef PX_NODE_TAIL_H
 #define PX_NODE_TAIL_H
 
+#include "base/limits.h"
 #include "paxos/entry.h"
 #include "port/buffer.h"
 #include <stdbool.h>
 
 #define PX_TAIL_SLOTS 8192u
 #define PX_TAIL_BYTES (8u << 20)
+/* Undelivered slots are kept: those not yet on disk, and those that came on disk in this turn. */
+_Static_assert(PX_TAIL_SLOTS >= 2 * (PX_UNSYNCED_SLOTS_MAX + PX_WINDOW_SLOTS), "what is not delivered fits");
 
 typedef struct {
     px_entry entry; /* body points into owner */

@@ -57,8 +57,9 @@ static void send_promise(px_core *core, uint32_t from)
 
 void px_acceptor_on_prepare(px_core *core, uint32_t from, const px_message *message)
 {
-    if (!core->is_voting && !PX_MUTANT("r18_votes_before_the_roster_is_complete")) return;
     const px_ballot ballot = message->ballot;
+    if (!px_voters_learn(core, from, ballot)) return; /* it will ask again */
+    if (!core->is_voting && !PX_MUTANT("r18_votes_before_the_roster_is_complete")) return;
     if (px_ballot_less(ballot, core->promised) && !PX_MUTANT("r3_promise_below_promised")) {
         px_acceptor_refuse(core, from, ballot);
         return;

@@ -33,6 +33,8 @@ void px_candidate_campaign(px_core *core)
 {
     px_assert(core->is_voting && !core->is_diverged);
     if (px_tickets_room(&core->tickets) <= PX_TICKETS_RESERVED) return;
+    /* A promise may outlive a power cut, and the record before it, that knew its configuration, not. */
+    if (core->promised.config > core->voters.current.number) return;
     px_election_enter(core, PX_PHASE_FOLLOWER); /* what was led or tried before is over */
     if (PX_MUTANT("r14_number_from_own_promise")) core->number_seen = core->promised.number;
     px_acceptor_promise(core,

@@ -95,7 +95,7 @@ struct px_core {
     px_ballot promised; /* Invariant: >= accepted; never decreases. */
     px_ballot accepted; /* never decreases */
     uint64_t cuts;
-    uint64_t chosen_stated;  /* the highest that any record read back stated */
+    uint64_t chosen_stated;  /* the highest that any record states */
     uint64_t chosen_told;    /* Invariant: <= slots.chosen. What the shell knows. */
     px_ballot accepted_told; /* the last ACCEPTED sent */
     uint64_t accepted_told_length;
@@ -218,6 +218,9 @@ bool px_voters_counts(const px_core *core, uint32_t member);
 bool px_voters_is_dead(const px_voters *voters, uint64_t id);
 /* May such a message of this member do anything here? */
 bool px_voters_heed(const px_core *core, uint32_t from, const px_message *message);
+/* Is the configuration of that ballot, in which this member campaigns, known here, and the member of it? What
+ * the member knows chosen is taken first. */
+bool px_voters_learn(px_core *core, uint32_t from, px_ballot ballot);
 /* Are the changes of configuration in this part numbered on, each behind its chosen predecessor, and nothing
  * of an older configuration behind one that is not chosen? */
 bool px_voters_fit(const px_core *core, px_ballot accepted, const px_log_part *log, uint64_t chosen);

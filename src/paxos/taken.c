@@ -82,6 +82,8 @@ bool px_taken_fits(const px_core *core, px_ballot accepted, const px_log_part *l
 
 bool px_taken_has_room(const px_core *core)
 {
+    const uint64_t taken = core->slots.taken, durable = core->tickets.durable.length;
+    if (taken > durable && taken - durable > PX_UNSYNCED_SLOTS_MAX) return false;
     return px_tickets_room(&core->tickets) > PX_TICKETS_RESERVED &&
            core->tickets.size_bytes <= PX_UNSYNCED_BYTES_MAX;
 }
@@ -125,6 +127,8 @@ static px_ticket hand_over(px_core *core, px_record_kind kind, const px_log_part
         .durable = {core->promised, core->accepted, core->cuts, core->slots.taken},
         .after = kind == PX_RECORD_PROMISE ? UINT64_MAX : log->after,
     };
+    const bool states_chosen = kind != PX_RECORD_PROMISE && core->slots.chosen > core->chosen_stated;
+    if (states_chosen) core->chosen_stated = core->slots.chosen;
     for (uint32_t i = 0; i < log->count; i++) outstanding.size_bytes += log->entries[i].body.size_bytes;
     const px_ticket ticket = px_tickets_draw(&core->tickets, &outstanding);
     px_effect *effect = px_core_emit(core, PX_DO_STORE);
@@ -147,9 +151,21 @@ void px_taken_store(px_core *core, px_record_kind kind, const px_log_part *log, 
     (void)hand_over(core, kind, log);
 }
 
+/* Who promises a ballot of a configuration has on disk that it is chosen: else, after a power cut of all,
+ * nobody would know it who could campaign in it, and no lower ballot would be heard. [R21] */
+static void state_configuration(px_core *core)
+{
+    const uint64_t taken = core->slots.taken;
+    if (core->voters.current_slot <= core->chosen_stated) return;
+    if (PX_MUTANT("r21_configuration_only_in_memory")) return;
+    const px_log_part nothing = {taken, px_slots_at(&core->slots, taken)->chain, 0, NULL};
+    px_taken_store(core, PX_RECORD_APPEND, &nothing, core->slots.chosen);
+}
+
 px_ticket px_taken_store_promise(px_core *core)
 {
     const px_log_part nothing = {0};
+    state_configuration(core);
     return hand_over(core, PX_RECORD_PROMISE, &nothing);
 }
 

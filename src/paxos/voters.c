@@ -95,6 +95,15 @@ bool px_voters_heed(const px_core *core, uint32_t from, const px_message *messag
     return false;
 }
 
+/* Whoever promised in a configuration without knowing it could campaign in no lower one and not in this. */
+bool px_voters_learn(px_core *core, uint32_t from, px_ballot ballot)
+{
+    const uint64_t known = core->voters.current.number;
+    if (ballot.config <= known || PX_MUTANT("r21_promises_in_an_unknown_configuration")) return true;
+    px_catchup_on_state(core, from);
+    return ballot.config <= core->voters.current.number && px_voters_counts(core, from);
+}
+
 /* ---- the log ---- */
 
 bool px_voters_fit(const px_core *core, px_ballot accepted, const px_log_part *log, uint64_t chosen)

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 
 #define BENCH_HEARTBEAT_US 100000u
-#define BENCH_LOG_MAX 1024u
+#define BENCH_LOG_MAX 4096u
 /* Storage id of a member in the roster. */
 #define BENCH_ID(member) (100u + (member))
 

@@ -155,6 +155,27 @@ static void r9__no_further_piece_is_asked_for_while_many_are_not_on_disk(void **
     bench_close(bench);
 }
 
+/* Small slots are few bytes, but each is kept until it is delivered: nothing is delivered before its sync. */
+static void r9__no_more_slots_are_taken_while_many_are_not_on_disk(void **state)
+{
+    (void)state;
+    static px_bench_log log;
+    memset(&log, 0, sizeof log);
+    bench_log_extend(&log, BENCH_LOG_MAX, 'a');
+    px_bench *bench = bench_open(0, 3, true);
+    for (uint64_t slot = 0; slot < BENCH_LOG_MAX; slot += PX_WINDOW_SLOTS) {
+        const px_message piece = bench_piece_of(&log, slot, slot + PX_WINDOW_SLOTS);
+        bench_give(bench, 1, &piece);
+    }
+    const uint64_t taken = bench->view.state.taken;
+    assert_true(taken > PX_UNSYNCED_SLOTS_MAX && taken <= PX_UNSYNCED_SLOTS_MAX + PX_WINDOW_SLOTS);
+    bench_sync(bench);
+    const px_message piece = bench_piece_of(&log, taken, taken + PX_WINDOW_SLOTS);
+    bench_give(bench, 1, &piece);
+    assert_int_equal(bench->view.state.taken, taken + PX_WINDOW_SLOTS);
+    bench_close(bench);
+}
+
 static bool a_cut_is_counted(void)
 {
     static px_bench_log log;
@@ -424,6 +445,7 @@ int main(void)
         cmocka_unit_test(r8__a_new_link_is_synchronised_on_its_first_answer),
         cmocka_unit_test(r9__a_node_far_behind_asks_for_a_piece_and_then_for_the_next),
         cmocka_unit_test(r9__no_further_piece_is_asked_for_while_many_are_not_on_disk),
+        cmocka_unit_test(r9__no_more_slots_are_taken_while_many_are_not_on_disk),
         cmocka_unit_test(r9__a_tail_unlike_the_chosen_log_is_cut_where_it_differs_and_counted),
         cmocka_unit_test(r9__pieces_come_under_the_old_accepted_ballot),
         cmocka_unit_test(r9__a_piece_that_ends_below_chosen_changes_nothing),

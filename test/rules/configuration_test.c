@@ -256,6 +256,48 @@ static void r21__the_new_configuration_is_led_by_promises_of_its_voters(void **s
     bench_prove(the_new_voters_are_asked, "r21_new_configuration_by_old_votes");
 }
 
+/* All lose power when somebody has promised in the new configuration. */
+static bool a_promise_keeps_what_it_knows(void)
+{
+    px_ballot ballot;
+    px_bench *bench = open_with_change(&ballot);
+    accept_all(bench, 1, ballot);
+    bench_sync(bench); /* the promise to itself, in the new configuration */
+    bench_restart(bench);
+    const bool holds = bench->view.configuration == 1;
+    for (uint32_t i = 0; i < 6; i++)
+        bench_rounds(bench, 1, ALL_OF_3, &silence); /* and it can go on, or waits */
+    bench_close(bench);
+    return holds;
+}
+
+static void r21__who_promised_in_a_configuration_knows_it_after_a_restart(void **state)
+{
+    (void)state;
+    bench_prove(a_promise_keeps_what_it_knows, "r21_configuration_only_in_memory");
+}
+
+/* Its log is empty: which configuration that is, and of whom, it cannot know. */
+static bool a_promise_waits_for_the_configuration(void)
+{
+    px_bench *bench = bench_open(0, 3, true);
+    const px_ballot ballot = {1, 9, 1};
+    const px_message prepare = {.kind = PX_MESSAGE_PREPARE, .ballot = ballot, .state = {.promised = ballot}};
+    bench_give(bench, 1, &prepare);
+    bench_sync(bench);
+    const bool holds = px_ballot_is_none(bench->view.state.promised);
+    for (uint32_t i = 0; i < 6; i++) bench_rounds(bench, 1, ALL_OF_3, &silence);
+    if (holds) assert_true(bench->view.elections > 0); /* it goes on in the one that it knows */
+    bench_close(bench);
+    return holds;
+}
+
+static void r21__nobody_promises_in_a_configuration_that_it_does_not_know(void **state)
+{
+    (void)state;
+    bench_prove(a_promise_waits_for_the_configuration, "r21_promises_in_an_unknown_configuration");
+}
+
 /* The log that it adopted has a slot that is not chosen in its own ballot. */
 static bool a_change_waits_for_the_adopted_log(void)
 {
@@ -378,6 +420,8 @@ int main(void)
         cmocka_unit_test(r19__who_reads_that_it_was_replaced_votes_no_more),
         cmocka_unit_test(r21__nothing_is_proposed_behind_the_stop_sign),
         cmocka_unit_test(r21__the_new_configuration_is_led_by_promises_of_its_voters),
+        cmocka_unit_test(r21__who_promised_in_a_configuration_knows_it_after_a_restart),
+        cmocka_unit_test(r21__nobody_promises_in_a_configuration_that_it_does_not_know),
         cmocka_unit_test(r21__a_change_waits_until_the_adopted_log_is_chosen),
         cmocka_unit_test(r21__a_change_waits_for_a_majority_of_the_new_set),
         cmocka_unit_test(r21__a_change_survives_a_restart_and_a_cut),

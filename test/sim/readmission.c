@@ -221,6 +221,24 @@ static void crash_after_new_lead(sim_world *world)
     crash_in_change(world, 0, is_led);
 }
 
+/* All lose power when two have promised in the new configuration, before any record of theirs says that it is
+ * chosen by the way. */
+static void power_cut_in_change(sim_world *world)
+{
+    serve(world, A);
+    wipe(world, C);
+    drop(world, ALL, MASK(A), PX_MESSAGE_PROMISE);
+    sim_node_start(world, C);
+    until(world, core_at(world, A)->tickets.durable.promised.config == 1 &&
+                     core_at(world, B)->tickets.durable.promised.config == 1);
+    for (uint32_t place = A; place <= C; place++) sim_node_crash(world, place, false);
+    clear(world);
+    for (uint32_t place = A; place <= C; place++) sim_node_start(world, place);
+    until(world, sim_liveness_leader(world, ALL & 7) < PX_MEMBERS_MAX);
+    until(world, votes_in(world, C, 1));
+    serve(world, B);
+}
+
 /* The new leader is the readmitted node itself, and who elects it has not heard that the change is chosen. */
 static void readmitted_leads(sim_world *world)
 {
@@ -372,6 +390,7 @@ const sim_directed sim_directed_readmission[] = {
     {"crash-after-acceptance", 3, crash_after_acceptance, false},
     {"crash-after-choice", 3, crash_after_choice, false},
     {"crash-after-new-lead", 3, crash_after_new_lead, false},
+    {"power-cut-in-change", 3, power_cut_in_change, false},
     {"readmitted-leads", 3, readmitted_leads, false},
     {NULL, 0, NULL, false},
 };
