@@ -128,6 +128,8 @@ static void check_chains(sim_world *world)
 void sim_liveness_check(sim_world *world)
 {
     must(world, LINKS_US, all_linked, "every node linked to every other");
+    /* What went off when a way was slow holds back what follows it in the same stream. */
+    sim_world_run_until(world, sim_net_arrived_us(world->net));
     /* What a fault has begun may still end after it: a leader that was not heard steps down at the end of its
      * round, a hand-over that was asked for takes place. Within the bound that must be over. */
     const uint64_t settled_us = world->now_us + sim_liveness_bound_us(world);
@@ -219,6 +221,7 @@ void sim_liveness_check_core(sim_world *world)
 {
     const uint64_t bound_us = sim_liveness_bound_us(world);
     must(world, LINKS_US, is_core_linked, "a healed majority linked as its paths allow");
+    sim_world_run_until(world, sim_net_arrived_us(world->net));
     let_stall(world);
     const uint64_t settled_us = world->now_us + bound_us;
     must(world, bound_us, has_core_leader, "one leader for the healed majority");

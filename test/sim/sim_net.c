@@ -348,6 +348,19 @@ void sim_net_break_slow(sim_net *net)
     }
 }
 
+uint64_t sim_net_arrived_us(const sim_net *net)
+{
+    uint64_t arrived_us = net->world->now_us;
+    for (uint32_t from = 0; from < net->world->options.node_count; from++) {
+        for (uint32_t to = 0; to < net->world->options.node_count; to++) {
+            const sim_connection *connection = net->diallers[from][to].connection;
+            if (connection && !connection->is_broken && connection->last_us > arrived_us)
+                arrived_us = connection->last_us;
+        }
+    }
+    return arrived_us;
+}
+
 bool sim_net_replay(sim_net *net, uint32_t from, uint32_t to)
 {
     sim_dialler *dialler = &net->diallers[from][to];

@@ -53,6 +53,8 @@ bool sim_net_break(sim_net *net, uint32_t from, uint32_t to);
 /* Breaks every connection on which a message is under way for longer than an idle time: it went off when
  * the way was slow, and what follows would wait for it on a way that is fast again. */
 void sim_net_break_slow(sim_net *net);
+/* When the last message arrives that is under way now on any connection that is up. */
+uint64_t sim_net_arrived_us(const sim_net *net);
 /* The next connection that `from` dials comes so much later at `to`, with its hello, and is given up before.
  * [R8] */
 void sim_net_make_late(sim_net *net, uint32_t from, uint32_t to, uint64_t late_us);
