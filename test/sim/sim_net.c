@@ -354,8 +354,10 @@ uint64_t sim_net_arrived_us(const sim_net *net)
     for (uint32_t from = 0; from < net->world->options.node_count; from++) {
         for (uint32_t to = 0; to < net->world->options.node_count; to++) {
             const sim_connection *connection = net->diallers[from][to].connection;
-            if (connection && !connection->is_broken && connection->last_us > arrived_us)
-                arrived_us = connection->last_us;
+            if (!connection || connection->is_broken) continue;
+            if (connection->last_us > arrived_us) arrived_us = connection->last_us;
+            if (connection->free_us > arrived_us)
+                arrived_us = connection->free_us; /* what is queued goes then */
         }
     }
     return arrived_us;
