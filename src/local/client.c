@@ -253,7 +253,8 @@ static void take_lines(px_client *client)
         px_socket_wait(client->server, client);
 }
 
-/* Reads once. False where there is nothing more to read now. */
+/* Reads once. False where there is nothing more to read now: where less came than there was room for, the
+ * system tells when there is more. */
 static bool read_once(px_client *client, size_t *budget)
 {
     px_streams *streams = client->server->env->streams;
@@ -263,13 +264,13 @@ static bool read_once(px_client *client, size_t *budget)
         px_socket_wait(client->server, client);
         return false;
     }
-    const px_err err = streams->read(streams, client->stream, client->in + client->in_end,
-                                     client->in_capacity - client->in_end, &got);
+    const size_t room = client->in_capacity - client->in_end;
+    const px_err err = streams->read(streams, client->stream, client->in + client->in_end, room, &got);
     if (err == PX_ERR_MORE) return false;
     if (err) client->is_ended = true;
     if (err && err != PX_ERR_END) turn_deaf(client);
     client->in_end += got;
-    *budget -= got < *budget ? got : *budget;
+    *budget -= got < *budget && (got == room || err) ? got : *budget;
     return true;
 }
 
