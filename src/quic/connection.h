@@ -82,6 +82,7 @@ struct px_connection {
     bool was_refused;         /* one side has told the other that it does not want it */
     uint32_t unacknowledged;  /* packets that came since the last flush */
     int64_t stream;           /* -1: none yet */
+    size_t unpaced_bytes;     /* sent, and the library not told to pace what follows */
     ngtcp2_ccerr close_error; /* of PX_CONNECTION_TO_CLOSE; its reason is `reason` */
     px_words reason;
     px_dgram_address local, remote; /* of the last packet sent */

@@ -15,6 +15,9 @@
 /* Runs in one go; what is left waits for the next turn, so that one connection does not hold up the others.
  * */
 #define RUNS_MAX 16u
+/* Packets that leave nothing to be sent behind them are paced together when there are so many bytes of them:
+ * each would wake this node for what is not there. */
+#define UNPACED_BYTES_MAX 8192u
 /* Of the words that close a connection: they must fit into one packet, in each of the keys that the other
  * side may have. */
 #define CLOSE_WORDS_BYTES_MAX 300u
@@ -144,6 +147,15 @@ static ngtcp2_ssize write_packet(px_connection *connection, uint8_t *space, ngtc
     }
 }
 
+/* Tells the library that a burst is out, so that it spreads what follows. */
+static void pace(px_connection *connection)
+{
+    const bool has_more = connection->queue && px_send_queue_unsent_bytes(connection->queue) > 0;
+    if (!has_more && connection->unpaced_bytes < UNPACED_BYTES_MAX) return;
+    connection->unpaced_bytes = 0;
+    ngtcp2_conn_update_pkt_tx_time(connection->conn, px_connection_now(connection));
+}
+
 /* Writes packets until the library or the socket says stop, a burst is full, or RUNS_MAX bursts are out. */
 void px_connection_write(px_connection *connection)
 {
@@ -170,11 +182,12 @@ void px_connection_write(px_connection *connection)
             }
             is_done = written == 0;
             if (is_done) break;
+            connection->unpaced_bytes += (size_t)written;
             quantum_bytes -= (size_t)written < quantum_bytes ? (size_t)written : quantum_bytes;
             is_going = add_packet(&out, &path, ecn, (size_t)written);
         }
         if (is_going) is_going = send_outgoing(&out);
-        ngtcp2_conn_update_pkt_tx_time(connection->conn, px_connection_now(connection));
+        pace(connection);
         if (is_done || !is_going) return;
     }
     px_connection_touch(connection);
