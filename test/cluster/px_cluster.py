@@ -105,15 +105,29 @@ class Client:
         self.put_bytes(json.dumps(request).encode() + b"\n")
 
     def put_bytes(self, data):
-        self.socket.sendall(data)
+        """Writes it all. A node reads no further while its replies are not taken: they are taken meanwhile."""
+        either = select.poll()
+        either.register(self.socket, select.POLLIN | select.POLLOUT)
+        data = memoryview(data)
+        while data:
+            ready = either.poll(1000 * self.socket.gettimeout())
+            if not ready:
+                raise TimeoutError("the node neither reads nor replies")
+            if ready[0][1] & (select.POLLOUT | select.POLLERR):
+                data = data[self.socket.send(data):]
+            else:
+                self.receive()
+
+    def receive(self):
+        more = self.socket.recv(1 << 18)
+        if not more:
+            raise Closed()
+        self.rest += more
 
     def line(self):
         """The next line as bytes; raises Closed at the end."""
         while b"\n" not in self.rest:
-            more = self.socket.recv(1 << 18)
-            if not more:
-                raise Closed()
-            self.rest += more
+            self.receive()
         self.last, self.rest = self.rest.split(b"\n", 1)
         return self.last
 
