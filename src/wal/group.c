@@ -178,10 +178,10 @@ static bool make_segment(px_wal *wal, size_t bytes_least)
     if (wal->is_full && ++wal->full_turns % FULL_TURNS != 0) return false;
     const bool has_space = disk->free_bytes(disk) >= size_bytes;
     const px_err err = has_space ? px_segments_create(wal, size_bytes) : PX_ERR_NO_SPACE;
-    if (err == PX_ERR_NO_SPACE)
-        set_full(wal, true);
-    else if (err)
+    if (err && err != PX_ERR_NO_SPACE)
         fail(wal, err, "a new segment");
+    else
+        set_full(wal, err == PX_ERR_NO_SPACE);
     return !err;
 }
 
@@ -192,7 +192,7 @@ void px_group_make_ahead(px_wal *wal)
     const px_segment *current = px_segments_find(wal, wal->next.segment);
     if (px_segments_find(wal, wal->next.segment + 1)) return;
     if (!wal->is_full && wal->next.offset < current->size_bytes / 4) return;
-    if (make_segment(wal, 0)) set_full(wal, false);
+    (void)make_segment(wal, 0);
 }
 
 /* Finds the group its place. A large one gets a segment of its own size. False: there is no space yet. */

@@ -105,7 +105,7 @@ class Client:
         self.put_bytes(json.dumps(request).encode() + b"\n")
 
     def put_bytes(self, data):
-        """Writes it all. A node reads no further while its replies are not taken: they are taken meanwhile."""
+        """Writes it all. A node reads no further while nobody takes its replies: they are taken meanwhile."""
         either = select.poll()
         either.register(self.socket, select.POLLIN | select.POLLOUT)
         data = memoryview(data)

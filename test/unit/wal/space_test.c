@@ -108,10 +108,10 @@ static void r17__a_disk_heals_that_has_got_space_in_the_middle_of_a_wait(void **
     fake_disk_set_free(w->disk, SEGMENT_BYTES); /* for what waits, and not for one in reserve */
     for (int turn = 0; turn < TURNS; turn++) world_settle(w);
     assert_int_equal(w->stored, w->staged);
-    assert_true(w->is_full);
-    fake_disk_set_free(w->disk, SEGMENT_BYTES);
-    for (int turn = 0; turn < TURNS; turn++) world_flush(w);
     assert_false(w->is_full);
+    assert_int_equal(w->full_calls, 2);
+    fill_until_full(w);
+    assert_int_equal(w->full_calls, 3);
 }
 
 static void r17__a_start_on_a_full_disk_is_told_and_votes(void **state)
