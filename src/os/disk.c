@@ -527,6 +527,8 @@ static px_err lock_folder(os_disk *disk, const char *folder)
     if (err) return err;
     disk->lock = openat(disk->folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (disk->lock < 0) return err_of(errno);
+    /* The file is what others look at; the folder itself is locked since a file can be removed. */
+    if (flock(disk->folder, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) return PX_ERR_BUSY;
     if (flock(disk->lock, LOCK_EX | LOCK_NB)) return errno == EWOULDBLOCK ? PX_ERR_BUSY : err_of(errno);
     return PX_OK;
 }
