@@ -227,6 +227,7 @@ px_err px_socket_open(const px_local_env *env, px_consumers *consumers, const ch
     server->deadline.on_fire = on_deadline;
     server->stopped.on_fire = on_stopped;
     server->env = env;
+    server->path = path;
     server->consumers = consumers;
     server->consumers_events.on_acked = on_acked;
     server->events = events;
@@ -257,10 +258,31 @@ void px_socket_on_delivered(px_socket *server)
     }
 }
 
+/* Listens anew where somebody has removed the socket's file. Clients that are here stay. */
+static void check_listener(px_socket *server)
+{
+    px_streams *streams = server->env->streams;
+    px_stream *made = NULL;
+    if (!server->listener || streams->is_current(streams, server->listener)) return;
+    const px_err err = streams->listen(streams, server->path, SOCKET_MODE, &server->listener_events, &made);
+    if (!err) {
+        px_log_event(server->env->log, PX_LOG_WARN, "socket: %s was removed or replaced; opened anew",
+                     server->path);
+        close_listener(server);
+        server->listener = made;
+        streams->want(streams, made, PX_STREAM_READ);
+    } else if (!server->is_lost) {
+        px_log_event(server->env->log, PX_LOG_ERROR, "socket: cannot open %s: %s; tries again", server->path,
+                     px_err_text(err));
+    }
+    server->is_lost = err != PX_OK;
+}
+
 /* Whoever waits here for what a diverged node does not give any more is told. */
 void px_socket_check(px_socket *server)
 {
     px_app *app = server->env->app;
+    check_listener(server);
     if (server->is_stopping || server->is_diverged || !app->calls->is_diverged(app)) return;
     server->is_diverged = true;
     for (px_client *client = server->clients, *next; client; client = next) {

@@ -155,6 +155,7 @@ struct px_socket {
     px_consumers_events consumers_events;
     px_socket_events *events;
     px_stream *listener; /* NULL once it stops */
+    const char *path;
     px_intake *intake;
     px_joined *joined; /* sessions that are sent under, newest first */
     uint32_t joined_count;
@@ -172,6 +173,7 @@ struct px_socket {
     size_t grown_bytes;
     px_client *overdrawn; /* the one client whose buffer may go beyond all bounds but its own */
     bool is_failing;      /* to take clients; said once */
+    bool is_lost;         /* its file was removed and cannot be made anew; said once */
     bool is_stopping;
     bool is_diverged; /* the node's log differs from a majority's: found by the last look */
 };

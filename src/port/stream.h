@@ -37,7 +37,7 @@ typedef struct {
 typedef struct px_streams px_streams;
 struct px_streams {
     /* Makes a FIFO of exactly this mode, unless there is one, which is left as it is.
-     * Errors  PX_ERR_FOREIGN  something else is there.   PX_ERR_NOT_FOUND, PX_ERR_DENIED, PX_ERR_NO_SPACE,
+     * Errors  PX_ERR_WRONG_KIND  something else is there.   PX_ERR_NOT_FOUND, PX_ERR_DENIED, PX_ERR_NO_SPACE,
      *         PX_ERR_IO. */
     px_err (*make_fifo)(px_streams *streams, const char *path, uint32_t mode);
 
@@ -62,18 +62,18 @@ struct px_streams {
     /* Bytes in the FIFO that nobody has taken; also when the readers have gone. */
     size_t (*unread_bytes)(px_streams *streams, px_stream *stream);
     px_fifo_size (*fifo_size)(px_streams *streams, px_stream *stream);
-    /* Does the path of a FIFO still name the one that is open? */
+    /* Does the path of a FIFO or listener still name the one that is open? */
     bool (*is_current)(px_streams *streams, px_stream *stream);
 
     /* Listens on a Unix socket of exactly this mode; replaces a socket file on which nobody listens, and
      * removes its own when it is closed.
      * Errors  PX_ERR_BUSY      another process listens there.
-     *         PX_ERR_FOREIGN   something else than a socket is there.
+     *         PX_ERR_WRONG_KIND  something else than a socket is there.
      *         PX_ERR_OVERSIZE  the path is longer than a socket's can be.   Others as make_fifo. */
     px_err (*listen)(px_streams *streams, const char *path, uint32_t mode, px_stream_events *events,
                      px_stream **stream);
     /* Errors  PX_ERR_MORE      nobody is waiting.
-     *         PX_ERR_NO_SPACE  no descriptor is free: try again later. */
+     *         PX_ERR_NO_FILES  no descriptor is free: try again later. */
     px_err (*accept)(px_streams *streams, px_stream *listener, px_stream_events *events, px_stream **stream);
 
     /* Errors  PX_ERR_MORE    nothing to read now.

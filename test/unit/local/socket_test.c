@@ -605,6 +605,41 @@ static void a_file_in_the_sockets_place_is_refused(void **state)
                      PX_ERR_OVERSIZE);
 }
 
+static bool is_socket_there(void *context)
+{
+    const world *w = context;
+    struct stat found;
+    return stat(w->socket, &found) == 0 && S_ISSOCK(found.st_mode);
+}
+
+static bool has_complained(void *context)
+{
+    const world *w = context;
+    return strstr(w->log_last, "cannot open") != NULL;
+}
+
+static void a_socket_file_that_was_removed_is_made_anew(void **state)
+{
+    world *w = *state;
+    world_open(w);
+    const int early = client(w);
+    ask(w, early, "{\"op\":\"send\",\"data\":\"x\"}\n");
+    assert_reply(w, early, "{\"ok\":true,\"index\":1}");
+    assert_int_equal(unlink(w->socket), 0);
+    assert_int_equal(mkdir(w->socket, 0700), 0); /* in its way */
+    assert_true(world_run_until(w, has_complained, w));
+    assert_int_equal(rmdir(w->socket), 0);
+    assert_true(world_run_until(w, is_socket_there, w));
+    assert_non_null(strstr(w->log_last, "opened anew"));
+    const int late = client(w);
+    ask(w, late, "{\"op\":\"send\",\"data\":\"y\"}\n");
+    assert_reply(w, late, "{\"ok\":true,\"index\":2}");
+    ask(w, early, "{\"op\":\"send\",\"data\":\"z\"}\n");
+    assert_reply(w, early, "{\"ok\":true,\"index\":3}");
+    close(early);
+    close(late);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -636,6 +671,7 @@ int main(void)
         TEST(while_px_stops_new_work_is_refused),
         TEST(a_stale_socket_file_is_replaced_and_a_live_one_is_not),
         TEST(a_file_in_the_sockets_place_is_refused),
+        TEST(a_socket_file_that_was_removed_is_made_anew),
     };
     return cmocka_run_group_tests_name("socket", tests, NULL, NULL);
 }
