@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,17 +35,82 @@ static bool check_file(px_reader *reader, const char *key, const char *path)
     return true;
 }
 
-/* A path that must be free or be of that kind already. */
-static bool check_kind(px_reader *reader, const char *key, const char *path, mode_t kind, const char *word)
+/* The folder that a path stands in. */
+static void name_folder(char folder[PATH_MAX], const char *path)
+{
+    (void)snprintf(folder, PATH_MAX, "%s", path);
+    char *end = folder + strlen(folder);
+    while (end > folder + 1 && end[-1] == '/') *--end = 0;
+    char *slash = strrchr(folder, '/');
+    if (!slash)
+        (void)snprintf(folder, PATH_MAX, ".");
+    else
+        slash[slash == folder] = 0;
+}
+
+/* The part of a path behind its folder; slashes at the end do not count. */
+static size_t name_of(const char *path, const char **name)
+{
+    size_t end = strlen(path);
+    while (end > 1 && path[end - 1] == '/') end--;
+    size_t start = end;
+    while (start > 0 && path[start - 1] != '/') start--;
+    *name = path + start;
+    return end - start;
+}
+
+/* Two ways to write the path of one folder that need not be there, while what it stands in is. */
+static bool is_same_folder(const char *one, const char *other)
+{
+    char one_folder[PATH_MAX], other_folder[PATH_MAX];
+    const char *one_name, *other_name;
+    const size_t one_bytes = name_of(one, &one_name), other_bytes = name_of(other, &other_name);
+    if (one_bytes != other_bytes || memcmp(one_name, other_name, one_bytes) != 0) return false;
+    struct stat one_found, other_found;
+    name_folder(one_folder, one);
+    name_folder(other_folder, other);
+    return stat(one_folder, &one_found) == 0 && stat(other_folder, &other_found) == 0 &&
+           one_found.st_dev == other_found.st_dev && one_found.st_ino == other_found.st_ino;
+}
+
+/* May px make something of that path? Into a data folder that is not there yet it may. */
+static bool check_folder(px_reader *reader, const char *key, const char *path, const char *data_dir)
+{
+    char folder[PATH_MAX];
+    name_folder(folder, path);
+    if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) == 0) return true;
+    const int code = errno;
+    if (code == ENOENT && is_same_folder(folder, data_dir)) return true;
+    px_reader_enter(reader, key);
+    if (code == ENOENT)
+        return px_reader_fail(reader, "\"%.300s\": its folder is not there; make it or choose another path",
+                              path);
+    return px_reader_fail(reader, "\"%.300s\" cannot be made: %s; let px write into its folder", path,
+                          strerror(code));
+}
+
+/* What is there already must be usable. */
+static bool check_rights(px_reader *reader, const char *key, const char *path, int rights)
+{
+    if (faccessat(AT_FDCWD, path, rights, AT_EACCESS) == 0) return true;
+    const int code = errno;
+    px_reader_enter(reader, key);
+    return px_reader_fail(reader, "\"%.300s\" cannot be used: %s; give px the rights to it", path,
+                          strerror(code));
+}
+
+/* A path that must be of that kind with these rights already, or free in a folder where px may make it. */
+static bool check_kind(px_reader *reader, const char *key, const char *path, mode_t kind, const char *word,
+                       int rights, const char *data_dir)
 {
     struct stat found;
     if (stat(path, &found) != 0) {
-        if (errno == ENOENT) return true;
+        if (errno == ENOENT) return check_folder(reader, key, path, data_dir);
         px_reader_enter(reader, key);
         return px_reader_fail(reader, "\"%.300s\" cannot be looked at: %s; choose a path that px may use",
                               path, strerror(errno));
     }
-    if ((found.st_mode & S_IFMT) == kind) return true;
+    if ((found.st_mode & S_IFMT) == kind) return check_rights(reader, key, path, rights);
     px_reader_enter(reader, key);
     return px_reader_fail(reader,
                           "\"%.300s\" is there already and is no %s; move it away or choose another path",
@@ -56,8 +123,10 @@ static bool check_pipes(px_reader *reader, const px_config *config)
     for (uint32_t i = 0; i < config->pipe_count; i++) {
         const px_config_pipe *pipe = &config->pipes[i];
         const size_t item = px_reader_enter_item(reader, i);
-        if (pipe->in && !check_kind(reader, "in", pipe->in, S_IFIFO, "FIFO")) return false;
-        if (pipe->out && !check_kind(reader, "out", pipe->out, S_IFIFO, "FIFO")) return false;
+        const char *data_dir = config->data_dir;
+        if (pipe->in && !check_kind(reader, "in", pipe->in, S_IFIFO, "FIFO", R_OK, data_dir)) return false;
+        if (pipe->out && !check_kind(reader, "out", pipe->out, S_IFIFO, "FIFO", R_OK | W_OK, data_dir))
+            return false;
         px_reader_leave(reader, item);
     }
     px_reader_leave(reader, mark);
@@ -96,9 +165,12 @@ px_err px_config_check(const char *path, const px_config *config, char *fault, s
 {
     px_reader reader;
     px_reader_init(&reader, path, fault, fault_bytes);
-    const bool is_good = check_certificates(&reader, config) &&
-                         check_kind(&reader, "data_dir", config->data_dir, S_IFDIR, "folder") &&
-                         check_pipes(&reader, config) &&
-                         check_kind(&reader, "socket", config->socket, S_IFSOCK, "socket");
+    const char *data_dir = config->data_dir;
+    const bool is_good =
+        check_certificates(&reader, config) &&
+        check_kind(&reader, "data_dir", data_dir, S_IFDIR, "folder", R_OK | W_OK | X_OK, data_dir) &&
+        check_pipes(&reader, config) &&
+        check_kind(&reader, "socket", config->socket, S_IFSOCK, "socket", F_OK, data_dir) &&
+        check_folder(&reader, "socket", config->socket, data_dir);
     return is_good ? PX_OK : PX_ERR_MALFORMED;
 }

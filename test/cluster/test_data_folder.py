@@ -26,6 +26,13 @@ def refused(node, *words, prefix=()):
     assert len(errors) == 1 and all(word in errors[0] for word in words), run.stderr
 
 
+def refused_at_once(node, prefix=()):
+    """The same where the check of the configuration finds it."""
+    run = subprocess.run([*prefix, PX, node.config], capture_output=True, timeout=DEADLINE_S)
+    assert run.returncode == 2 and run.stderr.count(b"\n") == 1, run.stderr
+    assert b": data_dir: " in run.stderr and b"Permission denied; " in run.stderr, run.stderr
+
+
 def test_a_folder_in_use_is_refused(cluster):
     node = cluster.nodes[0]
     refused(node, node.data, "in use")
@@ -100,9 +107,9 @@ def test_a_folder_without_rights_is_refused(make_cluster, certificates):
     os.chmod(node.data, 0o500)
     if drop:
         os.chown(node.data, 65534, 65534)
-    refused(node, node.data, prefix=drop)
+    refused_at_once(node, prefix=drop)
     assert os.listdir(node.data) == []
     os.chmod(single.folder, 0o500)
     os.rmdir(node.data)
-    refused(node, node.data, prefix=drop)
+    refused_at_once(node, prefix=drop)
     os.chmod(single.folder, 0o700)

@@ -217,6 +217,40 @@ static void check__what_is_in_the_way_of_a_pipe_socket_or_folder_is_named(void *
     expect_fault("data_dir", "folder");
 }
 
+static void check__a_missing_folder_above_is_named(void **state)
+{
+    (void)state;
+    char path[96];
+    path_to(path, "missing/one");
+    here.config.data_dir = path;
+    expect_fault("data_dir", "its folder is not there");
+    here.config.data_dir = here.data;
+    here.pipe.in = path;
+    expect_fault("pipes[0].in", "its folder is not there");
+    here.pipe.in = here.in;
+    here.pipe.out = path;
+    expect_fault("pipes[0].out", "its folder is not there");
+    here.pipe.out = here.out;
+    here.config.socket = path;
+    expect_fault("socket", "its folder is not there");
+}
+
+/* However it is written. */
+static void check__the_data_folder_itself_need_not_be_there(void **state)
+{
+    (void)state;
+    char in[96], socket[96], data[96];
+    path_to(in, "./data/in");
+    path_to(socket, "data//px.sock");
+    path_to(data, "data/");
+    here.pipe.in = in;
+    here.config.socket = socket;
+    here.config.data_dir = data;
+    assert_int_equal(px_config_check("px.json", &here.config, here.fault, sizeof here.fault), PX_OK);
+    path_to(in, "data/deeper/in");
+    expect_fault("pipes[0].in", "its folder is not there");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +269,9 @@ int main(void)
                                         remove_place),
         cmocka_unit_test_setup_teardown(check__what_is_in_the_way_of_a_pipe_socket_or_folder_is_named,
                                         make_place, remove_place),
+        cmocka_unit_test_setup_teardown(check__a_missing_folder_above_is_named, make_place, remove_place),
+        cmocka_unit_test_setup_teardown(check__the_data_folder_itself_need_not_be_there, make_place,
+                                        remove_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
