@@ -15,6 +15,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* While a first start waits: its log says for whom, first and again. */
+#define FIRST_WAIT_US 5000000u
+#define NEXT_WAIT_US 30000000u
+
 static void hex_of(const uint8_t id[16], char hex[33])
 {
     for (size_t i = 0; i < 16; i++) (void)snprintf(hex + 2 * i, 3, "%02x", id[i]);
@@ -120,11 +124,34 @@ static bool all_said_hello(const px_node *node)
     return true;
 }
 
+static bool all_linked(const px_node *node)
+{
+    for (uint32_t i = 0; i < node->member_count; i++)
+        if (i != node->self && !node->members[i].is_linked) return false;
+    return true;
+}
+
+/* Whoever starts a cluster for the first time and looks into a log is to see what it waits for. */
+static void say_missing(px_node *node)
+{
+    char words[PX_NAME_BYTES_MAX];
+    const uint64_t now_us = px_node_now_us(node);
+    const uint64_t first_us = node->start_us + FIRST_WAIT_US;
+    if (all_linked(node) || now_us < first_us || now_us < node->missing_again_us) return;
+    px_roster_missing(node, words, sizeof words);
+    px_log_event(node->ports.log, PX_LOG_INFO, "waiting: %s", words);
+    node->missing_again_us = now_us + NEXT_WAIT_US;
+}
+
 /* A disk that was rolled back is to be found before it votes: whoever is there gets the time to say hello.
  * [R19] */
 void px_roster_turn(px_node *node)
 {
-    if (node->is_roster_told || node->state.roster_state != PX_ROSTER_COMPLETE) return;
+    if (node->is_roster_told) return;
+    if (node->state.roster_state != PX_ROSTER_COMPLETE) {
+        say_missing(node);
+        return;
+    }
     const bool is_waited = px_node_now_us(node) - node->start_us >= px_node_election_us(node);
     if (is_waited || all_said_hello(node) || PX_MUTANT("r19_votes_before_hello")) start_voting(node);
 }
@@ -151,13 +178,6 @@ static void write_roster(px_node *node)
     cluster_id_of(state, state->cluster_id);
     if (!write_state(node)) return;
     say_roster(node);
-}
-
-static bool all_linked(const px_node *node)
-{
-    for (uint32_t i = 0; i < node->member_count; i++)
-        if (i != node->self && !node->members[i].is_linked) return false;
-    return true;
 }
 
 static bool none_complete(const px_node *node)

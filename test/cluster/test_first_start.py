@@ -11,7 +11,8 @@ def test_two_of_three_do_not_form_and_name_who_is_missing(make_cluster):
     for node in (first, second):
         wait_until(f"{node.name} names {third.name}",
                    lambda node=node: third.name in (node.status() or {}).get("waiting_for", ""))
-        wait_until("the log names it", lambda node=node: third.name in node.log())
+        wait_until("the log says so too",
+                   lambda node=node: f"every member once; not here yet: {third.name}" in node.log())
     with first.connect() as client:
         reply = client.ask(op="send", data="too early", timeout_ms=500)
         assert not reply["ok"] and reply["error"] == "unknown"
