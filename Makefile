@@ -141,10 +141,12 @@ demo: all; @scripts/demo
 cluster: all; @scripts/run-nodes $(N)
 bench: all; @test/bench/run $(PEERS)
 install: all
-	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(B)/px $(B)/pxctl
-	for n in 1 5; do install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$$n docs/man/*.$$n || exit 1; done
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system packaging/px.service
-	install -D -m 644 packaging/pxctl.bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/pxctl
+	install -D -m 755 -t "$(DESTDIR)$(PREFIX)/bin" $(B)/px $(B)/pxctl
+	for n in 1 5; do install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man$$n" docs/man/*.$$n || exit 1; done
+	sed 's|=px |=$(PREFIX)/bin/px |' packaging/px.service >$(B)/px.service
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/lib/systemd/system" $(B)/px.service
+	install -D -m 644 packaging/pxctl.bash-completion \
+	  "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/pxctl"
 image:; docker build -t px:$(VERSION) .
 clean:; rm -rf build
 -include $(shell find $(B)/obj $(B)/test -name '*.d' 2>/dev/null)
