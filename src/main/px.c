@@ -54,11 +54,25 @@ static void fill_descriptors(void)
     if (fd > STDERR_FILENO) (void)close(fd);
 }
 
+/* What was printed may have met a full disk. */
+static int finish_output(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout)) return PX_EXIT_CLEAN;
+    (void)fputs("px: the output could not be written\n", stderr);
+    return PX_EXIT_FAILED;
+}
+
 int main(int count, char **words)
 {
     fill_descriptors();
-    if (count == 2 && strcmp(words[1], "--help") == 0) return fputs(usage, stdout) < 0 ? 1 : 0;
-    if (count == 2 && strcmp(words[1], "--version") == 0) return printf("px %s\n", PX_VERSION) < 0 ? 1 : 0;
+    if (count == 2 && strcmp(words[1], "--help") == 0) {
+        (void)fputs(usage, stdout);
+        return finish_output();
+    }
+    if (count == 2 && strcmp(words[1], "--version") == 0) {
+        (void)printf("px %s\n", PX_VERSION);
+        return finish_output();
+    }
     const bool is_check = count == 3 && strcmp(words[1], "--check") == 0;
     if (!is_check && (count != 2 || words[1][0] == '-')) return fail_usage();
     const char *path = words[count - 1];
@@ -73,6 +87,7 @@ int main(int count, char **words)
     int status = PX_EXIT_CLEAN;
     if (is_check) {
         print_checked(path, &config);
+        status = finish_output();
     } else {
         px_stderr_log log;
         px_stderr_log_init(&log, config.log_level, config.log_json);

@@ -62,7 +62,9 @@ static px_exit run_words(int count, char **words)
             return PX_EXIT_DONE;
         }
         const int taken = read_target(&target, count - at, words + at);
-        if (taken == 0) return px_usage_fault(NULL, "%s is no option, or lacks its value", words[at]);
+        const bool is_target = strcmp(words[at], "-s") == 0 || strcmp(words[at], "-c") == 0;
+        if (taken == 0)
+            return px_usage_fault(NULL, "%s %s", words[at], is_target ? "needs a value" : "is no option");
         at += taken;
     }
     if (at == count) {

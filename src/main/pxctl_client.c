@@ -63,7 +63,7 @@ static px_exit find_socket(const px_target *target, char path[PX_CONFIG_SOCKET_B
 {
     const char *named = target->socket ? target->socket : target->config ? NULL : getenv("PX_SOCKET");
     px_config config = {.socket = NULL};
-    if (!named && !target->config) {
+    if (named ? named[0] == '\0' : !target->config) {
         fputs("pxctl: which node? name its socket by -s SOCKET, or its configuration by -c CONFIG,\n"
               "or set PX_SOCKET\n",
               stderr);

@@ -212,9 +212,11 @@ static bool make_node(pair *node, const pair *root, const char *name)
 
 /* ---- the command ---- */
 
+/* An address of four numbers is none, although it looks like one: me.id may be none either. */
 static bool is_dns_name(const char *name)
 {
     const size_t size_bytes = strlen(name);
+    if (strspn(name, "0123456789.") == size_bytes) return false;
     if (size_bytes == 0 || size_bytes > NAME_BYTES_MAX) return false;
     if (name[0] == '.' || name[0] == '-' || name[size_bytes - 1] == '.') return false;
     for (size_t i = 0; i < size_bytes; i++) {

@@ -280,6 +280,9 @@ def test_json_log_lines_are_json_whatever_they_tell(make_cluster):
 def test_exit_statuses_tell_use_configuration_and_running_apart(make_cluster, tmp_path):
     node = make_cluster(1).start()
     assert run_px("--check", node.config).returncode == 0
+    with open("/dev/full", "wb") as full:
+        run = subprocess.run([PX, "--check", node.config], stdout=full, timeout=DEADLINE_S)
+    assert run.returncode == 1
     for words in ([], ["--wrong"], ["a", "b"], [str(tmp_path / "missing.json")], [str(tmp_path)]):
         run = run_px(*words)
         assert run.returncode == 2 and run.stderr, words

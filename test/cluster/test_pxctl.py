@@ -134,6 +134,10 @@ def test_no_socket_and_none_there_are_told_apart(tmp_path):
     environment = {key: value for key, value in os.environ.items() if key != "PX_SOCKET"}
     told = subprocess.run([PXCTL, "status"], capture_output=True, env=environment, timeout=DEADLINE_S)
     assert told.returncode == 2 and b"PX_SOCKET" in told.stderr
+    told = subprocess.run([PXCTL, "-s", "", "status"], capture_output=True, timeout=DEADLINE_S)
+    assert told.returncode == 2 and b"which node?" in told.stderr
+    told = subprocess.run([PXCTL, "-c"], capture_output=True, timeout=DEADLINE_S)
+    assert told.returncode == 2 and b"-c needs a value" in told.stderr
     environment["PX_SOCKET"] = str(tmp_path / "none.sock")
     told = subprocess.run([PXCTL, "status"], capture_output=True, env=environment, timeout=DEADLINE_S)
     assert told.returncode == 1 and b"none.sock" in told.stderr
