@@ -181,6 +181,9 @@ static bool renew(px_in_pipe *pipe)
         fail(pipe, "open", err);
         return false;
     }
+    if (pipe->is_failing)
+        px_log_event(pipe->env->log, PX_LOG_INFO, "pipe %s: %s is open again", pipe->config.name,
+                     pipe->config.path);
     pipe->is_failing = false;
     return true;
 }

@@ -89,6 +89,9 @@ static void renew(px_out_pipe *pipe)
         complain(pipe, "open it anew", err);
         return;
     }
+    if (pipe->is_failing)
+        px_log_event(pipe->env->log, PX_LOG_INFO, "pipe %s: %s is open again", pipe->config.name,
+                     pipe->config.path);
     pipe->is_failing = false;
     pipe->has_leftover = false;
     px_ledger_clear(&pipe->ledger);

@@ -278,6 +278,34 @@ static void there_is_always_a_reader(void **state)
     assert_true(world_run_until_delivered(w, 200));
 }
 
+static bool has_complained(void *context)
+{
+    const world *w = context;
+    return strstr(w->log_last, "something of another kind is there") != NULL;
+}
+
+static bool has_reopened(void *context)
+{
+    const world *w = context;
+    return strstr(w->log_last, "is open again") != NULL;
+}
+
+static void a_file_in_a_fifos_place_is_told_and_its_end_as_well(void **state)
+{
+    world *w = *state;
+    world_open(w);
+    unlink(w->in);
+    const int file = open(w->in, O_CREAT | O_WRONLY, 0600);
+    assert_true(file >= 0);
+    close(file);
+    assert_true(world_run_until(w, has_complained, w));
+    unlink(w->in);
+    assert_true(world_run_until(w, has_reopened, w));
+    struct stat found;
+    assert_int_equal(stat(w->in, &found), 0);
+    assert_true(S_ISFIFO(found.st_mode));
+}
+
 static void a_fifo_that_was_removed_is_made_again(void **state)
 {
     world *w = *state;
@@ -411,6 +439,7 @@ int main(void)
         TEST(the_end_of_the_writers_costs_no_processor_time),
         TEST(there_is_always_a_reader),
         TEST(a_fifo_that_was_removed_is_made_again),
+        TEST(a_file_in_a_fifos_place_is_told_and_its_end_as_well),
         TEST(a_clean_stop_hands_over_all_that_it_took),
         TEST(the_mode_is_exact_whatever_the_umask),
         TEST(a_path_that_is_no_fifo_is_refused),

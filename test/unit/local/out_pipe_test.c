@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int setup(void **state)
@@ -433,6 +434,34 @@ static void from_end_stays_where_it_was_at_the_first_start(void **state)
     close(fd);
 }
 
+static bool has_complained(void *context)
+{
+    const world *w = context;
+    return strstr(w->log_last, "something of another kind is there") != NULL;
+}
+
+static bool has_reopened(void *context)
+{
+    const world *w = context;
+    return strstr(w->log_last, "is open again") != NULL;
+}
+
+static void a_file_in_a_fifos_place_is_told_and_its_end_as_well(void **state)
+{
+    world *w = *state;
+    world_open(w);
+    unlink(w->out);
+    const int file = open(w->out, O_CREAT | O_WRONLY, 0600);
+    assert_true(file >= 0);
+    close(file);
+    assert_true(world_run_until(w, has_complained, w));
+    unlink(w->out);
+    assert_true(world_run_until(w, has_reopened, w));
+    struct stat found;
+    assert_int_equal(stat(w->out, &found), 0);
+    assert_true(S_ISFIFO(found.st_mode));
+}
+
 static void a_fifo_that_was_removed_is_made_again(void **state)
 {
     world *w = *state;
@@ -546,6 +575,7 @@ int main(void)
         TEST(from_end_begins_behind_what_was_chosen_when_it_asked),
         TEST(from_end_stays_where_it_was_at_the_first_start),
         TEST(a_fifo_that_was_removed_is_made_again),
+        TEST(a_file_in_a_fifos_place_is_told_and_its_end_as_well),
         TEST(a_cursor_beyond_the_log_waits_and_says_so),
         TEST(messages_that_the_log_no_longer_has_are_passed_over),
         TEST(in_format_json_index_origin_and_time_are_told),
