@@ -183,7 +183,11 @@ static px_err make_missing(px_wal *wal, px_wal_fault *fault)
         if (err) return say(fault, err, "state-a, state-b", px_err_text(err));
         err = px_segments_create(wal, wal->config.segment_bytes);
     }
-    return err ? say(fault, err, "the first segment", px_err_text(err)) : PX_OK;
+    if (!err) return PX_OK;
+    (void)snprintf(fault->where, sizeof fault->where, "the first segment of the log");
+    (void)snprintf(fault->what, sizeof fault->what, "%s; it takes %llu MiB of the disk of data_dir",
+                   px_err_text(err), (unsigned long long)(wal->config.segment_bytes >> 20));
+    return err;
 }
 
 static px_err open_all(px_wal *wal, const px_found *found, void *context,
