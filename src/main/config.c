@@ -154,6 +154,17 @@ static bool is_name_taken(const px_config *config, const char *name)
     return false;
 }
 
+/* Two nodes cannot be reached at one address. */
+static bool is_addr_taken(const px_config *config, const px_config_addr *addr)
+{
+    bool is_taken = strcmp(config->addr.host, addr->host) == 0 && config->addr.port == addr->port;
+    for (uint32_t i = 0; i < config->server_count; i++) {
+        const px_config_addr *other = &config->servers[i].addr;
+        is_taken = is_taken || (strcmp(other->host, addr->host) == 0 && other->port == addr->port);
+    }
+    return is_taken;
+}
+
 static bool read_server(loading *load, const json_t *value)
 {
     static const char *const keys[] = {"addr", "server_name", NULL};
@@ -164,6 +175,10 @@ static bool read_server(loading *load, const json_t *value)
     if (!need_text(load, value, "addr", &text)) return false;
     const char *fault = px_addr_parse_dial(text, config->addr.port, &server.addr);
     if (fault) return fail_at(load, "addr", text, fault);
+    if (is_addr_taken(config, &server.addr))
+        return fail_at(
+            load, "addr", text,
+            "another member has this address; give each its own, and list here only the other nodes");
     if (!read_name(load, value, "server_name", server.name)) return false;
     if (is_name_taken(config, server.name)) {
         return fail_at(

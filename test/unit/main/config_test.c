@@ -151,6 +151,9 @@ static const broken broken_files[] = {
     {ME_ID("\"" LABEL63 "." LABEL63 "." LABEL63 "." LABEL63 "\""), "me.id", "253"},
     {SERVER_NAME("\"px1.example\""), "servers[0].server_name", "another member"},
     {SERVER_NAME("\"PX1.Example\""), "servers[0].server_name", "another member"},
+    {SERVER_ADDR("0.0.0.0:7001"), "servers[0].addr", "another member"},
+    {SERVERS("[{\"addr\":\"a:7001\",\"server_name\":\"a\"},{\"addr\":\"a\",\"server_name\":\"b\"}]"),
+     "servers[1].addr", "another member"},
     {SERVERS("[{\"addr\":\"a:1\",\"server_name\":\"b\"},{\"addr\":\"c:1\",\"server_name\":\"b\"}]"),
      "servers[1].server_name", "another member"},
     {SERVERS("[{\"addr\":\"a:1\",\"server_name\":\"a\"},{\"addr\":\"a:1\",\"server_name\":\"b\"},"
@@ -422,9 +425,9 @@ static void config__no_servers_is_a_cluster_of_one_and_six_are_seven_members(voi
     px_config_free(&config);
     config =
         load_good(*state,
-                  SERVERS("[{\"addr\":\"a\",\"server_name\":\"a\"},{\"addr\":\"a\",\"server_name\":\"b\"},"
-                          "{\"addr\":\"a\",\"server_name\":\"c\"},{\"addr\":\"a\",\"server_name\":\"d\"},"
-                          "{\"addr\":\"a\",\"server_name\":\"e\"},{\"addr\":\"a\",\"server_name\":\"f\"}]"));
+                  SERVERS("[{\"addr\":\"a\",\"server_name\":\"a\"},{\"addr\":\"b\",\"server_name\":\"b\"},"
+                          "{\"addr\":\"c\",\"server_name\":\"c\"},{\"addr\":\"d\",\"server_name\":\"d\"},"
+                          "{\"addr\":\"e\",\"server_name\":\"e\"},{\"addr\":\"f\",\"server_name\":\"f\"}]"));
     assert_int_equal(config.server_count, PX_MEMBERS_MAX - 1);
     px_config_free(&config);
 }
