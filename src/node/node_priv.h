@@ -122,7 +122,7 @@ struct px_node {
     px_recollection stated; /* of the own disk: what the others may remember of it */
     uint64_t start_us;
     uint64_t missing_again_us; /* when a first start says next whom it waits for */
-    bool is_roster_told; /* to the core: from then on this node may vote */
+    bool is_roster_told;       /* to the core: from then on this node may vote */
 
     uint32_t self;
     px_member members[PX_MEMBERS_MAX];

@@ -101,7 +101,8 @@ static void certs__names_that_are_none_are_refused_before_anything_is_made(void 
 {
     (void)state;
     const char *dir = test_path("names", "");
-    static const char *const bad[] = {"", "../x", "a/b", ".a", "-a", "a..b", "a.", "a b", "ca", "CA", "a\n", "10.0.0.1"};
+    static const char *const bad[] = {"",   "../x", "a/b", ".a", "-a",  "a..b",
+                                      "a.", "a b",  "ca",  "CA", "a\n", "10.0.0.1"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_int_equal(px_certs_make(dir, &bad[i], 1, fault, sizeof fault), PX_ERR_MALFORMED);
         assert_non_null(strstr(fault, "can be no name of a node"));
