@@ -25,10 +25,12 @@ static bool is_log_beyond(const px_recollection *than, px_ballot accepted, uint6
 static void raise(px_recollection *recollection, const px_node_state *state)
 {
     if (px_ballot_less(recollection->promised, state->promised)) recollection->promised = state->promised;
-    if (!is_log_beyond(recollection, state->accepted, state->cuts, state->durable)) return;
+    /* Of a damaged log, what it was counts: it is mended, not forgotten. [R16] */
+    const uint64_t length = state->durable > state->claimed ? state->durable : state->claimed;
+    if (!is_log_beyond(recollection, state->accepted, state->cuts, length)) return;
     recollection->accepted = state->accepted;
     recollection->cuts = state->cuts;
-    recollection->length = state->durable;
+    recollection->length = length;
 }
 
 void px_recollection_note(px_node *node, uint32_t from)

@@ -45,8 +45,19 @@ typedef enum {
     /* cut behind `after` (cuts is raised), then append, under the accepted ballot it has [R9] */
     PX_RECORD_CUT,
     /* promised = accepted = ballot, cut behind `after`, append: visible together or not at all [R4, R5] */
-    PX_RECORD_SPLICE
+    PX_RECORD_SPLICE,
+    /* as a splice without entries, made by the log itself where it found damage: what the log was [R16] */
+    PX_RECORD_CLAIM
 } px_record_kind;
+
+/* What a damaged log was, under its accepted ballot. It counts until the log is that long again, is cut, or
+ * takes a higher ballot. [R16] */
+typedef struct {
+    uint64_t length; /* 0: none */
+    uint64_t chosen; /* highest slot that was known chosen */
+    px_hash chain;   /* at its length; zero where that is not known */
+    bool is_unsure;  /* accepted ballot or length may have been higher */
+} px_claim;
 
 typedef struct {
     px_record_kind kind;
@@ -56,6 +67,7 @@ typedef struct {
     uint64_t chosen; /* known chosen when this was made; read back as min(this, valid length) */
     px_log_part
         log; /* APPEND, CUT, SPLICE; entries are those of the input that caused it, or a proposal's own */
+    px_claim claim; /* CLAIM */
 } px_record;
 
 typedef enum {

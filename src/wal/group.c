@@ -117,9 +117,7 @@ void px_group_close(px_wal *wal)
     memset(job->space + job->records_bytes, 0, whole - job->records_bytes);
     job->write.size_bytes = whole;
     job->write.data = job->space;
-    job->length = wal->length;
-    job->chosen = wal->chosen;
-    job->accepted = wal->accepted;
+    job->stated = px_wal_state_log(wal);
     wal->gathering = NULL;
     push_job(wal, job);
 }
@@ -241,8 +239,8 @@ static px_err finish_job(px_wal *wal, px_job *job)
     wal->counters.sync_us_last = job->write.sync_us;
     if (job->kind == PX_JOB_GROUP) {
         wal->synced = job->end;
-        wal->durable_length = durable_length(wal, job->length);
-        px_mark_write(wal, job);
+        wal->durable_length = durable_length(wal, job->stated.length);
+        px_mark_write(wal, &job->stated);
         return PX_OK;
     }
     /* A newer state was written at once while this one was under way: it must not stay behind. */

@@ -11,8 +11,10 @@
 #include <string.h>
 
 #define MARK_NAME "mark"
-#define MARK_MAGIC 0x314d5850u /* "PXM1" */
-#define MARK_BYTES 96u
+#define MARK_MAGIC 0x324d5850u /* "PXM2" */
+#define MARK_NUMBERS 15u
+#define MARK_BYTES (8u * MARK_NUMBERS + 8u)
+#define MARK_IS_UNSURE 1u
 #define MARK_SECTOR_BYTES 512u
 
 static void put_number(uint8_t *at, uint64_t value)
@@ -27,31 +29,42 @@ static uint64_t get_number(const uint8_t *at)
     return value;
 }
 
-static bool decode_mark(const px_wal *wal, const uint8_t *line, uint64_t *version, px_wal_place *synced)
+static bool decode_mark(const px_wal *wal, const uint8_t *line, uint64_t *version, px_wal_stated *stated)
 {
-    if (get_number(line) != MARK_MAGIC || get_number(line + 8) != wal->state.storage_id) return false;
+    uint64_t numbers[MARK_NUMBERS];
+    for (unsigned i = 0; i < MARK_NUMBERS; i++) numbers[i] = get_number(line + 8 * i);
+    if (numbers[0] != MARK_MAGIC || numbers[1] != wal->state.storage_id) return false;
     if (get_number(line + MARK_BYTES - 8) != px_crc32c(0, line, MARK_BYTES - 8)) return false;
-    *version = get_number(line + 16);
-    *synced = (px_wal_place){get_number(line + 24), get_number(line + 32)};
+    *version = numbers[2];
+    *stated = (px_wal_stated){
+        .synced = {numbers[3], numbers[4]},
+        .accepted = {numbers[5], numbers[6], numbers[7]},
+        .cuts = numbers[8],
+        .length = numbers[9],
+        .chosen = numbers[10],
+        .chain = {numbers[11], numbers[12]},
+        .claimed = numbers[13],
+        .is_unsure = (numbers[14] & MARK_IS_UNSURE) != 0,
+    };
     return true;
 }
 
-px_err px_mark_open(px_wal *wal, px_wal_place *synced)
+px_err px_mark_open(px_wal *wal, px_wal_stated *newest)
 {
     uint8_t lines[2 * MARK_SECTOR_BYTES];
     size_t read_bytes = 0;
     px_disk *disk = wal->disk;
-    *synced = (px_wal_place){0, 0};
+    *newest = (px_wal_stated){0};
     px_err err = disk->open(disk, MARK_NAME, &wal->mark_file);
     if (err) return err == PX_ERR_NOT_FOUND ? PX_OK : err;
     err = disk->read(disk, wal->mark_file, 0, lines, sizeof lines, false, &read_bytes);
     if (err || read_bytes != sizeof lines) return PX_OK; /* a hint that cannot be read states nothing */
     for (unsigned place = 0; place < 2; place++) {
         uint64_t version;
-        px_wal_place stated;
+        px_wal_stated stated;
         if (!decode_mark(wal, lines + place * MARK_SECTOR_BYTES, &version, &stated)) continue;
         if (version > wal->mark_version) wal->mark_version = version;
-        if (px_wal_place_less(*synced, stated)) *synced = stated;
+        if (px_wal_place_less(newest->synced, stated.synced)) *newest = stated;
     }
     return PX_OK;
 }
@@ -62,15 +75,27 @@ px_err px_mark_make(px_wal *wal)
     return wal->disk->create(wal->disk, MARK_NAME, 2 * (uint64_t)MARK_SECTOR_BYTES, &wal->mark_file);
 }
 
-void px_mark_write(px_wal *wal, const px_job *job)
+void px_mark_write(px_wal *wal, const px_wal_stated *is)
 {
     uint8_t line[MARK_BYTES];
-    memset(line, 0, sizeof line);
-    const uint64_t numbers[] = {MARK_MAGIC,           wal->state.storage_id, ++wal->mark_version,
-                                wal->synced.segment,  wal->synced.offset,    job->accepted.config,
-                                job->accepted.number, job->accepted.node,    job->length,
-                                job->chosen};
-    for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++) put_number(line + 8 * i, numbers[i]);
+    const uint64_t numbers[MARK_NUMBERS] = {
+        MARK_MAGIC,
+        wal->state.storage_id,
+        ++wal->mark_version,
+        wal->synced.segment,
+        wal->synced.offset,
+        is->accepted.config,
+        is->accepted.number,
+        is->accepted.node,
+        is->cuts,
+        is->length,
+        is->chosen,
+        is->chain.high,
+        is->chain.low,
+        is->claimed,
+        is->is_unsure ? MARK_IS_UNSURE : 0,
+    };
+    for (unsigned i = 0; i < MARK_NUMBERS; i++) put_number(line + 8 * i, numbers[i]);
     put_number(line + MARK_BYTES - 8, px_crc32c(0, line, MARK_BYTES - 8));
     (void)wal->disk->write_hint(wal->disk, wal->mark_file, wal->mark_version % 2 * MARK_SECTOR_BYTES, line,
                                 sizeof line);

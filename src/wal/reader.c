@@ -26,7 +26,8 @@ typedef struct {
     uint8_t *space;         /* holds [from, from + size_bytes) of the segment */
     uint64_t from;
     size_t size_bytes, space_bytes;
-    bool is_fresh; /* past the system's cache */
+    bool is_fresh;   /* past the system's cache */
+    bool is_salvage; /* what was given up for damage is read, too */
     px_entry *entries;
 } px_walk;
 
@@ -52,8 +53,11 @@ static px_err look(px_walk *walk, uint64_t offset, size_t size_bytes, const uint
         }
         walk->from = offset;
         walk->size_bytes = 0;
-        const px_err err = disk->read(disk, walk->segment->file, offset, walk->space, wanted, walk->is_fresh,
-                                      &walk->size_bytes);
+        px_err err = disk->read(disk, walk->segment->file, offset, walk->space, wanted, walk->is_fresh,
+                                &walk->size_bytes);
+        if (err && wanted > size_bytes) /* something further on cannot be read */
+            err = disk->read(disk, walk->segment->file, offset, walk->space, size_bytes, walk->is_fresh,
+                             &walk->size_bytes);
         if (err) return err;
         if (walk->size_bytes < size_bytes) return PX_OK;
     }
@@ -69,12 +73,19 @@ static void enter_segment(px_walk *walk, px_segment *segment, uint64_t offset)
     walk->size_bytes = 0;
 }
 
+/* Is there anything of the log at this place and behind it, in its segment? */
+static bool is_live(const px_walk *walk, uint64_t offset)
+{
+    const px_segment *segment = walk->segment;
+    return offset < segment->size_bytes && (walk->is_salvage || offset < segment->live_bytes);
+}
+
 /* Goes to the next block boundary, or to the next segment. */
 static bool skip_gap(px_walk *walk)
 {
     const uint64_t boundary =
         (walk->offset + PX_DISK_BLOCK_BYTES - 1) / PX_DISK_BLOCK_BYTES * PX_DISK_BLOCK_BYTES;
-    if (boundary != walk->offset && boundary < walk->segment->size_bytes) {
+    if (boundary != walk->offset && is_live(walk, boundary)) {
         walk->offset = boundary;
         return true;
     }
@@ -99,6 +110,10 @@ static px_err read_header(px_walk *walk)
     static const uint8_t nothing[8] = {0};
     while (is_synced(walk)) {
         const uint8_t *bytes = NULL;
+        if (!is_live(walk, walk->offset)) {
+            if (!skip_gap(walk)) return PX_ERR_END;
+            continue;
+        }
         const px_err err = look(walk, walk->offset, PX_RECORD_HEADER_BYTES, &bytes);
         if (err) return err;
         if (bytes && !px_record_decode_header(bytes, &walk->header))
@@ -164,6 +179,7 @@ typedef struct {
     uint64_t first, last;
     size_t bytes_max, capacity;
     px_wal_entries *entries;
+    px_hash after_chain; /* before the first of them */
 } px_collection;
 
 static void keep_entry(px_collection *wanted, const px_entry *entry)
@@ -202,6 +218,7 @@ static bool take_entries(const px_walk *walk, px_collection *wanted)
         if (entry->slot > wanted->last || entries->count == PX_WINDOW_SLOTS) return false;
         if (entries->count && entries->owner->size_bytes + entry->body.size_bytes > wanted->bytes_max)
             return false;
+        if (entries->count == 0) wanted->after_chain = i ? entry[-1].chain : walk->header.after_chain;
         keep_entry(wanted, entry);
     }
     return wanted->first + entries->count <= wanted->last && entries->count < PX_WINDOW_SLOTS;
@@ -238,6 +255,22 @@ static px_err find_index(px_walk *walk, uint64_t index, uint64_t *slot)
     }
 }
 
+/* Walks, and keeps what is wanted. */
+static px_err read_on(px_walk *walk, px_collection *wanted)
+{
+    wanted->entries->owner = make_buffer();
+    wanted->entries->count = 0;
+    wanted->capacity = 0;
+    const px_err err = collect(walk, wanted);
+    if (wanted->entries->count) {
+        point_bodies(wanted->entries);
+        return PX_OK;
+    }
+    px_buffer_release(wanted->entries->owner);
+    wanted->entries->owner = NULL;
+    return err;
+}
+
 static px_err read_slots(px_wal *wal, px_collection *wanted, bool is_fresh)
 {
     px_segment *segment = NULL;
@@ -246,18 +279,55 @@ static px_err read_slots(px_wal *wal, px_collection *wanted, bool is_fresh)
     px_walk walk;
     begin_walk(&walk, wal, mark, segment);
     walk.is_fresh = is_fresh;
-    wanted->entries->owner = make_buffer();
-    wanted->entries->count = 0;
-    wanted->capacity = 0;
-    const px_err err = collect(&walk, wanted);
+    const px_err err = read_on(&walk, wanted);
     end_walk(&walk);
-    if (wanted->entries->count) {
-        point_bodies(wanted->entries);
-        return PX_OK;
-    }
-    px_buffer_release(wanted->entries->owner);
-    wanted->entries->owner = NULL;
     return err;
+}
+
+/* ---- salvage [R16] ---- */
+
+/* The first run that ends behind a slot. */
+static const px_salvage_run *find_run(const px_wal *wal, uint64_t after)
+{
+    for (uint32_t i = 0; i < wal->salvage.count; i++)
+        if (wal->salvage.runs[i].end > after) return &wal->salvage.runs[i];
+    return NULL;
+}
+
+/* Goes on where the read before this one ended: a long run is not walked from its beginning each time. */
+static px_err read_run(px_wal *wal, const px_salvage_run *run, px_collection *wanted)
+{
+    const bool goes_on = wal->salvage_slot > run->after && wal->salvage_slot <= wanted->first;
+    const px_wal_place place = goes_on ? wal->salvage_next : run->place;
+    const px_wal_mark mark = {goes_on ? wal->salvage_slot : run->after + 1, 0, place.offset, false};
+    px_segment *segment = px_segments_find(wal, place.segment);
+    if (!segment) return PX_ERR_DAMAGED;
+    px_walk walk;
+    begin_walk(&walk, wal, &mark, segment);
+    walk.is_salvage = walk.is_fresh = true;
+    const px_err err = read_on(&walk, wanted);
+    if (!err) { /* the record that ended the walk is looked at again */
+        wal->salvage_next = (px_wal_place){walk.segment->number, walk.offset};
+        wal->salvage_slot = walk.after + 1;
+    }
+    end_walk(&walk);
+    return err;
+}
+
+px_err px_wal_read_salvage(px_wal *wal, uint64_t after, size_t bytes_max, px_wal_entries *entries,
+                           px_hash *after_chain, px_wal_salvage *next)
+{
+    if (!px_wal_is_claimed(wal)) return PX_ERR_NOT_FOUND;
+    const px_salvage_run *run = find_run(wal, after);
+    if (!run || run->after > after) {
+        *next = run ? (px_wal_salvage){run->after, run->after_chain}
+                    : (px_wal_salvage){wal->claim.length, wal->claim.chain};
+        return PX_ERR_END;
+    }
+    px_collection wanted = {after + 1, run->end, bytes_max, 0, entries, {0, 0}};
+    const px_err err = read_run(wal, run, &wanted);
+    if (!err) *after_chain = wanted.after_chain;
+    return err == PX_ERR_END ? PX_ERR_DAMAGED : err;
 }
 
 /* A page that the system read while the writer's thread wrote it may be stale in its cache: what is not found
@@ -268,7 +338,7 @@ px_err px_wal_read(px_wal *wal, uint64_t first, uint64_t last, size_t bytes_max,
     if (last > wal->durable_length) last = wal->durable_length;
     const uint64_t cut = px_segments_next_cut(wal, first);
     if (last >= cut) last = cut - 1;
-    px_collection wanted = {first, last, bytes_max, 0, entries};
+    px_collection wanted = {first, last, bytes_max, 0, entries, {0, 0}};
     px_err err = read_slots(wal, &wanted, false);
     if (err == PX_ERR_DAMAGED || err == PX_ERR_END) err = read_slots(wal, &wanted, true);
     return err == PX_ERR_END ? PX_ERR_DAMAGED : err;

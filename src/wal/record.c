@@ -131,13 +131,40 @@ void px_record_encode(px_record_header *header, const px_log_part *log, uint8_t 
     put_header(header, space);
 }
 
+void px_record_encode_claim(px_record_header *header, const px_claim *claim, uint8_t *space)
+{
+    uint8_t *payload = space + PX_RECORD_HEADER_BYTES;
+    put_u64(payload, claim->length);
+    put_u64(payload + 8, claim->chosen);
+    put_hash(payload + 16, claim->chain);
+    put_u64(payload + 32, claim->is_unsure ? 1 : 0);
+    header->kind = PX_RECORD_CLAIM;
+    header->chain = header->after_chain;
+    header->count = 0;
+    header->payload_bytes = PX_RECORD_CLAIM_BYTES - PX_RECORD_HEADER_BYTES;
+    header->payload_crc = px_crc32c(0, payload, header->payload_bytes);
+    put_header(header, space);
+}
+
+px_err px_record_decode_claim(const px_record_header *header, const uint8_t *payload, px_claim *claim)
+{
+    const uint64_t size_bytes = PX_RECORD_CLAIM_BYTES - PX_RECORD_HEADER_BYTES;
+    if (header->kind != PX_RECORD_CLAIM || header->payload_bytes != size_bytes) return PX_ERR_MALFORMED;
+    *claim = (px_claim){
+        .length = get_u64(payload),
+        .chosen = get_u64(payload + 8),
+        .chain = get_hash(payload + 16),
+        .is_unsure = get_u64(payload + 32) != 0,
+    };
+    return PX_OK;
+}
+
 px_err px_record_decode_header(const uint8_t *bytes, px_record_header *header)
 {
     const uint32_t kind = get_u32(bytes + 4) >> 16;
     if (get_u32(bytes) != MAGIC || (get_u32(bytes + 4) & 0xffff) != VERSION) return PX_ERR_MALFORMED;
     if (get_u32(bytes + HEADER_CRC_AT) != px_crc32c(0, bytes, HEADER_CRC_AT)) return PX_ERR_MALFORMED;
-    if (kind != PX_RECORD_APPEND && kind != PX_RECORD_CUT && kind != PX_RECORD_SPLICE)
-        return PX_ERR_MALFORMED;
+    if (kind < PX_RECORD_APPEND || kind > PX_RECORD_CLAIM) return PX_ERR_MALFORMED;
     *header = (px_record_header){
         .node = get_u64(bytes + 24),
         .place = {get_u64(bytes + PLACE_AT), get_u64(bytes + PLACE_AT + 8)},

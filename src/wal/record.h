@@ -54,6 +54,13 @@ typedef struct {
     uint32_t before;
 } px_record_seal;
 
+/* A record of kind CLAIM: the log ends at header->after, and once was what the claim says. [R16] */
+#define PX_RECORD_CLAIM_BYTES (PX_RECORD_HEADER_BYTES + 40u)
+void px_record_encode_claim(px_record_header *header, const px_claim *claim, uint8_t *space);
+/* Reads the claim of a checked payload. PX_ERR_MALFORMED where it is none. */
+PX_MUST_USE px_err px_record_decode_claim(const px_record_header *header, const uint8_t *payload,
+                                          px_claim *claim);
+
 /* Completes an encoded record; returns its checksum. */
 uint32_t px_record_put_seal(uint8_t *record, px_record_seal seal);
 

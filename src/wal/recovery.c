@@ -2,9 +2,11 @@
  *
  * Meaning    Records follow one another inside a group; a group begins at a block boundary. Where no valid
  *            record stands, the log ends: it is a torn tail, to be
- *            zeroed, unless something valid states that this place had been synced: then it is damage, and
- *            nothing is changed. A block that cannot be read is a bad one. A record of another node or
- *            cluster is somebody's: nothing is changed either.
+ *            zeroed, unless something valid states that this place had been synced: then it is damage. Then
+ *            all segments stay as they are, and the log goes on in a new one, with a record that claims what
+ *            it was. A block that cannot be read is a bad one. A record of another node or cluster is
+ *            somebody's: nothing is changed.
+ * Holds      Whatever a crash leaves of a start that found damage, the next one finds the same.
  * Source     [R15-R18]. */
 // SPDX-License-Identifier: Apache-2.0
 #include "wal/wal_priv.h"
@@ -32,6 +34,10 @@ typedef struct {
     void (*restore)(void *context, const px_record *record);
     px_wal_fault *fault;
     px_entry *entries;
+    /* What was given up for damage by the last claim, and the log as it was before that. [R16] */
+    px_wal_place lost_from, lost_upto;
+    px_salvage lost;
+    bool has_lost;
 } px_recovery;
 
 static uint64_t next_block(uint64_t offset)
@@ -94,17 +100,43 @@ static bool continues(const px_recovery *run, const px_record_header *header)
     return header->kind != PX_RECORD_APPEND || header->after == wal->length;
 }
 
+/* Reads the payload behind a header: entries, or a claim. False where it is not whole. */
+static bool read_payload(px_recovery *run, const px_record_header *header, px_claim *claim)
+{
+    const uint64_t offset = header->place.offset + PX_RECORD_HEADER_BYTES;
+    if (header->count > PX_WINDOW_SLOTS) return false;
+    const uint8_t *payload = px_window_at(&run->window, offset, header->payload_bytes);
+    if (!payload || !px_record_is_payload(header, payload)) return false;
+    if (header->kind == PX_RECORD_CLAIM) return !px_record_decode_claim(header, payload, claim);
+    return !px_record_decode_entries(header, payload, run->entries);
+}
+
+/* A claim stands at the beginning of its segment: what is between the log before it and this place was given
+ * up for damage. */
+static void give_up_between(px_recovery *run, px_wal_place claim)
+{
+    px_wal *wal = run->wal;
+    if (run->has_lost) px_salvage_deinit(&run->lost);
+    run->has_lost = true;
+    run->lost_from = run->end;
+    run->lost_upto = claim;
+    px_salvage_init(&run->lost, wal);
+    for (uint32_t i = 0; i < wal->segment_count; i++) {
+        px_segment *segment = &wal->segments[i];
+        if (segment->number < run->end.segment || segment->number >= claim.segment) continue;
+        segment->live_bytes = segment->number == run->end.segment ? run->end.offset : 0;
+    }
+}
+
 /* Takes the record at an offset, if that is the next one. */
 static bool take_record(px_recovery *run, uint64_t offset)
 {
     px_wal *wal = run->wal;
     px_record_header header;
+    px_claim claim = {0};
     if (!read_header(run, offset, &header) || !continues(run, &header)) return false;
-    if (header.count > PX_WINDOW_SLOTS) return false;
-    const uint8_t *payload =
-        px_window_at(&run->window, offset + PX_RECORD_HEADER_BYTES, header.payload_bytes);
-    if (!payload || !px_record_is_payload(&header, payload)) return false;
-    if (px_record_decode_entries(&header, payload, run->entries)) return false;
+    if (!read_payload(run, &header, &claim)) return false;
+    if (header.kind == PX_RECORD_CLAIM) give_up_between(run, header.place);
     const px_record record = {
         .kind = header.kind,
         .promised = header.promised,
@@ -112,9 +144,11 @@ static bool take_record(px_recovery *run, uint64_t offset)
         .cuts = header.cuts,
         .chosen = header.chosen,
         .log = {header.after, header.after_chain, header.count, run->entries},
+        .claim = claim,
     };
     run->restore(run->context, &record);
     const px_wal_note note = px_wal_take_record(wal, &header, &record.log);
+    if (header.kind == PX_RECORD_CLAIM) wal->claim = claim;
     px_segments_note(wal, header.place, &note);
     wal->record_crc = header.crc;
     if (px_wal_place_less(run->stated, header.synced)) run->stated = header.synced;
@@ -197,6 +231,7 @@ static px_err cut_tail(px_recovery *run)
     for (uint32_t i = wal->segment_count; i-- > 0;) {
         const px_segment *segment = &wal->segments[i];
         if (segment->number < run->end.segment) break;
+        if (!segment->file) continue;
         const uint64_t offset = segment->number == run->end.segment ? run->end.offset : 0;
         load_segment(run, segment);
         const px_err err = zero_rest(run, segment, offset);
@@ -205,37 +240,226 @@ static px_err cut_tail(px_recovery *run)
     return PX_OK;
 }
 
-/* Does anything speak against appending where the log ends? */
-static px_err judge(px_recovery *run)
+/* ---- damage [R16] ---- */
+
+/* Takes every record that can be read from one place up to another. What was not synced and is not whole is
+ * torn. */
+static px_err salvage_between(px_recovery *run, px_salvage *salvage, px_wal_place from, px_wal_place upto)
+{
+    px_wal *wal = run->wal;
+    for (uint32_t i = 0; i < wal->segment_count; i++) {
+        const px_segment *segment = &wal->segments[i];
+        if (segment->number < from.segment || segment->number >= upto.segment) continue;
+        load_segment(run, segment);
+        const uint64_t size_bytes = run->window.size_bytes;
+        uint64_t offset = segment->number == from.segment ? (from.offset + 7) / 8 * 8 : 0;
+        for (;;) {
+            if (offset < size_bytes) offset = px_window_first(&run->window, offset, size_bytes) / 8 * 8;
+            if (offset + PX_RECORD_HEADER_BYTES > size_bytes) break;
+            px_record_header header;
+            px_claim claim;
+            const bool is_header = read_header(run, offset, &header);
+            const bool is_whole = is_header && read_payload(run, &header, &claim);
+            const bool is_synced = is_header && px_wal_place_less(header.place, run->stated);
+            if (is_whole || is_synced)
+                px_salvage_take(salvage, &header, is_whole ? run->entries : NULL,
+                                is_whole && header.kind == PX_RECORD_CLAIM ? &claim : NULL);
+            offset += is_whole ? (PX_RECORD_HEADER_BYTES + header.payload_bytes + 7) / 8 * 8 : 8;
+        }
+        const px_err err = check_reading(run);
+        if (err) return err;
+    }
+    return PX_OK;
+}
+
+/* The runs behind the log that has become what it is now. */
+static void keep_runs(px_wal *wal, px_salvage *salvage)
+{
+    free(wal->salvage.runs);
+    wal->salvage = salvage->runs;
+    salvage->runs = (px_salvage_runs){0};
+}
+
+/* What was read may be in the system's memory only, after a kill. [R17] */
+static px_err sync_all(px_recovery *run)
+{
+    static const uint8_t nothing[1];
+    px_wal *wal = run->wal;
+    for (uint32_t i = 0; i < wal->segment_count; i++) {
+        const px_segment *segment = &wal->segments[i];
+        if (segment->number < run->end.segment || !segment->file) continue;
+        const px_err err = wal->disk->write_now(wal->disk, segment->file, 0, nothing, 0);
+        if (err) return say(run, err, (px_wal_place){segment->number, 0}, px_err_text(err));
+    }
+    return PX_OK;
+}
+
+/* An empty segment behind everything that anything states. One that a start before this one made, and then
+ * did not write to, is used. */
+static px_err make_room(px_recovery *run, px_segment **segment)
+{
+    px_wal *wal = run->wal;
+    px_segment *last = &wal->segments[wal->segment_count - 1];
+    load_segment(run, last);
+    const uint64_t size_bytes = run->window.size_bytes;
+    const bool is_empty = last->file && size_bytes &&
+                          px_window_first(&run->window, 0, size_bytes) == size_bytes && !run->window.err &&
+                          last->number > run->stated.segment && last->number > run->end.segment;
+    if (!is_empty) {
+        while (wal->segments[wal->segment_count - 1].number < run->stated.segment)
+            (void)px_segments_add(wal, wal->segments[wal->segment_count - 1].number + 1, 0, NULL);
+        const px_err err = px_segments_create(wal, wal->config.segment_bytes);
+        if (err) return say(run, err, run->stated, px_err_text(err));
+    }
+    *segment = &wal->segments[wal->segment_count - 1];
+    return PX_OK;
+}
+
+/* Writes the claim behind everything, and goes on there. One write, whole or not at all. */
+static px_err write_claim(px_recovery *run, const px_record_header *made, const px_claim *claim)
+{
+    px_wal *wal = run->wal;
+    uint8_t block[PX_DISK_BLOCK_BYTES] = {0};
+    px_segment *segment = NULL;
+    px_err err = sync_all(run);
+    if (!err) err = make_room(run, &segment);
+    if (err) return err;
+    const px_wal_place place = {segment->number, 0};
+    px_record_header header = *made;
+    header.place = place;
+    px_record_encode_claim(&header, claim, block);
+    const px_record_seal seal = {place, place, wal->record_crc};
+    header.crc = px_record_put_seal(block, seal);
+    err = wal->disk->write_now(wal->disk, segment->file, 0, block, sizeof block);
+    if (err) return say(run, err, place, px_err_text(err));
+    give_up_between(run, place);
+    const px_record record = {
+        .kind = PX_RECORD_CLAIM,
+        .promised = header.promised,
+        .accepted = header.accepted,
+        .cuts = header.cuts,
+        .chosen = header.chosen,
+        .log = {header.after, header.after_chain, 0, run->entries},
+        .claim = *claim,
+    };
+    run->restore(run->context, &record);
+    const px_wal_note note = px_wal_take_record(wal, &header, &record.log);
+    wal->claim = *claim;
+    px_segments_note(wal, place, &note);
+    wal->record_crc = header.crc;
+    run->end = (px_wal_place){place.segment, sizeof block};
+    return PX_OK;
+}
+
+static px_wal_place padded(px_wal_place place)
+{
+    return (px_wal_place){place.segment, next_block(place.offset)};
+}
+
+/* The log ended before something that was synced: what was it, and what of it is left? */
+static px_err give_up_damage(px_recovery *run, px_wal_place stated, const px_wal_stated *marked)
+{
+    px_wal *wal = run->wal;
+    px_salvage salvage;
+    px_hash chain;
+    px_salvage_init(&salvage, wal);
+    salvage.is.synced = run->end;
+    px_err err = salvage_between(run, &salvage, run->end, (px_wal_place){UINT64_MAX, 0});
+    px_salvage_take_mark(&salvage, marked);
+    const px_wal_stated *was = &salvage.is;
+    const px_claim claim = {
+        .length = was->claimed > was->length ? was->claimed : was->length,
+        .chosen = was->chosen,
+        .chain = was->claimed > was->length ? (px_hash){0, 0} : was->chain,
+        /* Only the small state knows of what was behind: it says how far, not what. */
+        .is_unsure = was->is_unsure || px_wal_place_less(padded(was->synced), stated),
+    };
+    const bool is_known = px_salvage_chain_at(&salvage, salvage.live, &chain) &&
+                          px_wal_is_chain_at(wal, salvage.live, chain) &&
+                          !px_ballot_less(was->accepted, wal->accepted);
+    if (!err && !is_known) err = PX_ERR_DAMAGED;
+    const px_record_header header = {
+        .node = wal->node,
+        .promised = was->accepted,
+        .accepted = was->accepted,
+        .cuts = was->cuts,
+        .chosen = was->chosen < salvage.live ? was->chosen : salvage.live,
+        .after = salvage.live,
+        .after_chain = chain,
+    };
+    if (!err) err = write_claim(run, &header, &claim);
+    if (!err) keep_runs(wal, &salvage);
+    px_salvage_deinit(&salvage);
+    return err;
+}
+
+/* A claim of a start before this one is not fulfilled yet: what was left to fulfil it with is found again. */
+static px_err find_salvage(px_recovery *run)
+{
+    px_wal *wal = run->wal;
+    if (!run->has_lost || !px_wal_is_claimed(wal)) return PX_OK;
+    const px_err err = salvage_between(run, &run->lost, run->lost_from, run->lost_upto);
+    /* It claims what the mark said then, too. */
+    const px_wal_stated claimed = {
+        .synced = run->lost_upto,
+        .accepted = wal->accepted,
+        .cuts = wal->cuts,
+        .length = wal->claim.length,
+        .chain = wal->claim.chain,
+    };
+    px_salvage_take_mark(&run->lost, &claimed);
+    if (!err) keep_runs(wal, &run->lost);
+    return err;
+}
+
+/* Was something synced that is not there? The last records of a group may have become zeros, as what stands
+ * behind them. */
+static bool is_damaged(const px_recovery *run, const px_wal_stated *marked)
+{
+    const px_wal *wal = run->wal;
+    if (px_wal_place_less(run->end, run->stated)) return true;
+    if (px_wal_place_less(marked->synced, run->end) || marked->synced.segment == 0) return false;
+    return marked->length != wal->length || !px_hash_equal(marked->chain, wal->chain) ||
+           !px_ballot_equal(marked->accepted, wal->accepted) || marked->cuts != wal->cuts;
+}
+
+static px_err judge(px_recovery *run, px_wal_place stated, const px_wal_stated *marked)
 {
     if (run->has_foreign)
         return say(run, PX_ERR_FOREIGN, run->foreign,
                    "a record of another node or another cluster; the log is left as it is: put the files of "
                    "this node back");
-    if (!px_wal_place_less(run->end, run->stated)) return PX_OK;
+    if (!is_damaged(run, marked)) {
+        const px_err err = cut_tail(run);
+        return err ? err : find_salvage(run);
+    }
     const bool is_odd = run->has_odd && px_wal_place_less(run->odd, run->stated);
-    return say(run, PX_ERR_DAMAGED, is_odd ? run->odd : run->end,
-               run->window.unreadable
-                   ? "a record that was on disk cannot be read; the log is left as it is: keep the "
-                     "folder, and read `damaged logs` in operating.md"
-                   : "a record that was on disk is damaged; the log is left as it is: keep the "
-                     "folder, and read `damaged logs` in operating.md");
+    const px_wal_place place = is_odd ? run->odd : run->end;
+    const char *what = run->window.unreadable
+                           ? "a record that was on disk cannot be read; what it held is fetched "
+                             "from the other nodes, and the file is kept as it is"
+                           : "a record that was on disk is damaged; what it held is fetched "
+                             "from the other nodes, and the file is kept as it is";
+    const px_err err = give_up_damage(run, stated, marked);
+    if (err == PX_ERR_DAMAGED || !err) (void)say(run, err, place, what);
+    return err;
 }
 
-px_err px_recovery_run(px_wal *wal, px_wal_place stated, void *context,
+px_err px_recovery_run(px_wal *wal, px_wal_place stated, const px_wal_stated *marked, void *context,
                        void (*restore)(void *context, const px_record *record), px_wal_fault *fault)
 {
     px_recovery run = {.wal = wal, .stated = stated, .context = context, .restore = restore, .fault = fault};
+    if (px_wal_place_less(stated, marked->synced)) run.stated = marked->synced;
     run.entries = calloc(PX_WINDOW_SLOTS, sizeof *run.entries);
     px_assert(run.entries != NULL);
     run.end = (px_wal_place){wal->segments[0].number, 0};
     px_err err = read_all(&run);
-    if (!err) err = judge(&run);
-    if (!err) err = cut_tail(&run);
+    if (!err) err = judge(&run, stated, marked);
     if (!err) {
         wal->next = wal->synced = (px_wal_place){run.end.segment, next_block(run.end.offset)};
         wal->durable_length = wal->length;
     }
+    if (run.has_lost) px_salvage_deinit(&run.lost);
     free(run.entries);
     px_window_deinit(&run.window);
     return err;

@@ -27,7 +27,8 @@ px_err px_segments_add(px_wal *wal, uint64_t number, uint64_t size_bytes, px_dis
         wal->segment_capacity = capacity;
     }
     px_segment *segment = &wal->segments[wal->segment_count++];
-    *segment = (px_segment){.number = number, .size_bytes = size_bytes, .file = file, .mark_every = 1};
+    *segment = (px_segment){
+        .number = number, .size_bytes = size_bytes, .file = file, .live_bytes = UINT64_MAX, .mark_every = 1};
     return PX_OK;
 }
 
@@ -141,7 +142,7 @@ uint64_t px_segments_next_cut(const px_wal *wal, uint64_t slot)
 void px_segments_close(px_wal *wal)
 {
     for (uint32_t i = 0; i < wal->segment_count; i++) {
-        wal->disk->close(wal->disk, wal->segments[i].file);
+        if (wal->segments[i].file) wal->disk->close(wal->disk, wal->segments[i].file);
         free(wal->segments[i].marks);
     }
     free(wal->segments);

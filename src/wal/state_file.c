@@ -80,7 +80,10 @@ void px_state_encode(const px_wal *wal, uint8_t *space)
     at = put_number(at, wal->state_version);
     at = put_number(at, state->storage_id);
     at = put_number(at, state->start_count);
-    at = put_ballot(at, state->promised);
+    /* Whatever becomes of the log: no ballot below one that it took is promised or taken again. [R3, R16] */
+    const px_ballot promised =
+        px_ballot_less(state->promised, wal->accepted) ? wal->accepted : state->promised;
+    at = put_ballot(at, promised);
     at = put_number(at, (uint64_t)state->roster_state | (uint64_t)state->member_count << 32);
     memcpy(at, state->cluster_id, 16);
     at += 16;

@@ -160,8 +160,9 @@ static void read_state(survey *run)
     if (!err || err == PX_ERR_FOREIGN) {
         run->node = px_hash_of(wal->state.self, strlen(wal->state.self)).low;
         run->stated = synced;
-        const px_err marked = px_mark_open(wal, &synced);
-        if (!marked && px_wal_place_less(run->stated, synced)) run->stated = synced;
+        px_wal_stated newest;
+        const px_err marked = px_mark_open(wal, &newest);
+        if (!marked && px_wal_place_less(run->stated, newest.synced)) run->stated = newest.synced;
     }
     px_wal_close(wal);
 }

@@ -140,7 +140,11 @@ px_err px_wal_verify(px_disk *disk, px_wal_report *report, px_wal_fault *fault)
                                   .self = report->state.self};
     err = px_wal_open(disk, &config, &events, report, note_record, &wal, &state, fault);
     if (err) return err;
-    err = read_back(wal, report, fault);
+    if (!fault->where[0] && px_wal_is_claimed(wal))
+        (void)say_slot(fault, wal->length + 1, "it was damaged, and is not mended yet");
+    px_wal_fault later = {{0}, {0}};
+    err = read_back(wal, report, fault->where[0] ? &later : fault);
+    if (!err && fault->where[0]) err = PX_ERR_DAMAGED;
     px_wal_close(wal);
     if (report->chosen > report->slots) report->chosen = report->slots;
     return err;

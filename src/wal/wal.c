@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A file far behind the others is none of theirs. */
+#define SEGMENTS_MISSING_MAX 64u
+
 /* ---- what is known of the log ---- */
 
 /* NULL where it is too old to be remembered. */
@@ -48,8 +51,26 @@ px_wal_note px_wal_take_record(px_wal *wal, const px_record_header *header, cons
     if (note.is_cut && wal->durable_length > header->after) wal->durable_length = header->after;
     wal->chain = header->chain;
     wal->accepted = header->accepted;
+    wal->cuts = header->cuts;
+    /* A claim is of the log that was; a cut tells nothing to who is unsure of its accepted ballot. [R16] */
+    if (header->kind == PX_RECORD_CUT) wal->claim = (px_claim){.is_unsure = wal->claim.is_unsure};
+    if (header->kind == PX_RECORD_SPLICE) wal->claim = (px_claim){0};
     if (header->chosen > wal->chosen) wal->chosen = header->chosen;
     return note;
+}
+
+px_wal_stated px_wal_state_log(const px_wal *wal)
+{
+    return (px_wal_stated){
+        .synced = wal->synced,
+        .accepted = wal->accepted,
+        .cuts = wal->cuts,
+        .length = wal->length,
+        .chosen = wal->chosen,
+        .chain = wal->chain,
+        .claimed = wal->claim.length,
+        .is_unsure = wal->claim.is_unsure,
+    };
 }
 
 /* ---- staging ---- */
@@ -57,7 +78,7 @@ px_wal_note px_wal_take_record(px_wal *wal, const px_record_header *header, cons
 void px_wal_append(px_wal *wal, px_ticket ticket, const px_record *record)
 {
     if (wal->is_failed) return;
-    px_assert(record->kind != PX_RECORD_PROMISE);
+    px_assert(record->kind != PX_RECORD_PROMISE && record->kind != PX_RECORD_CLAIM);
     px_assert(px_wal_is_chain_at(wal, record->log.after, record->log.after_chain));
     px_assert(record->kind != PX_RECORD_APPEND || record->log.after == wal->length);
     const size_t size_bytes = px_record_size_bytes(&record->log);
@@ -155,7 +176,7 @@ static px_err say(px_wal_fault *fault, px_err err, const char *where, const char
     return err;
 }
 
-/* Segments are numbered from 1 without a gap. */
+/* Segments are numbered from 1 without a gap; of those that are missing nothing can be read. [R16] */
 static px_err open_segments(px_wal *wal, const px_found *found, px_wal_fault *fault)
 {
     for (uint32_t i = 0; i < found->count; i++) {
@@ -163,10 +184,12 @@ static px_err open_segments(px_wal *wal, const px_found *found, px_wal_fault *fa
         char name[PX_FILE_NAME_BYTES];
         px_disk_file *file = NULL;
         px_segment_name(each->number, name);
-        if (each->number != i + 1)
+        if (each->number > wal->segment_count + 1 + SEGMENTS_MISSING_MAX)
             return say(fault, PX_ERR_DAMAGED, name,
-                       "the segment before this one is missing: keep the folder, and read "
+                       "too many segments before this one are missing: keep the folder, and read "
                        "`damaged logs` in operating.md");
+        while (wal->segment_count + 1 < each->number)
+            (void)px_segments_add(wal, wal->segment_count + 1, 0, NULL);
         px_err err = wal->disk->open(wal->disk, name, &file);
         if (!err) err = px_segments_add(wal, each->number, each->size_bytes, file);
         if (err) return say(fault, err, name, px_err_text(err));
@@ -193,27 +216,30 @@ static px_err make_missing(px_wal *wal, px_wal_fault *fault)
 static px_err open_all(px_wal *wal, const px_found *found, void *context,
                        void (*restore)(void *context, const px_record *record), px_wal_fault *fault)
 {
-    px_wal_place stated, marked;
+    px_wal_place stated;
+    px_wal_stated marked;
     px_err err = px_state_open(wal, found->count > 0, &stated, fault);
     if (!err) err = open_segments(wal, found, fault);
     if (err) return err;
     err = px_mark_open(wal, &marked);
     if (err) return say(fault, err, "mark", px_err_text(err));
-    if (px_wal_place_less(stated, marked)) stated = marked;
-    if (found->count == 0 && stated.segment)
+    if (found->count == 0 && (stated.segment || marked.synced.segment))
         return say(fault, PX_ERR_DAMAGED, "the folder",
                    "its log is gone: keep the folder, and read `damaged logs` in operating.md");
     err = make_missing(wal, fault);
     if (err) return err;
     const px_record promise = {.kind = PX_RECORD_PROMISE, .promised = wal->state.promised};
     restore(context, &promise);
-    err = px_recovery_run(wal, stated, context, restore, fault);
+    err = px_recovery_run(wal, stated, &marked, context, restore, fault);
     if (err) return err;
     wal->state.start_count++;
     err = px_state_write_both(wal);
     if (err) return say(fault, err, "state-a, state-b", px_err_text(err));
     err = px_mark_make(wal);
-    return err ? say(fault, err, "mark", px_err_text(err)) : PX_OK;
+    if (err) return say(fault, err, "mark", px_err_text(err));
+    const px_wal_stated is = px_wal_state_log(wal);
+    px_mark_write(wal, &is);
+    return PX_OK;
 }
 
 px_err px_wal_open(px_disk *disk, const px_wal_config *config, px_wal_events *events, void *context,
@@ -252,5 +278,6 @@ void px_wal_close(px_wal *wal)
         if (wal->state_files[copy]) wal->disk->close(wal->disk, wal->state_files[copy]);
     if (wal->mark_file) wal->disk->close(wal->disk, wal->mark_file);
     px_group_free_all(wal);
+    free(wal->salvage.runs);
     free(wal);
 }

@@ -72,8 +72,11 @@ typedef struct {
  * `restore` with the small state's promise
  * first, then with every record, oldest first. A torn tail is cut, zeroed and synced; the start count is
  * raised and synced.
+ * Where a record that had been synced is bad, the log ends before it, the files stay as they are, and a
+ * record of kind CLAIM, the last one restored, says what the log was; *fault says what was found [R16]. Else
+ * *fault is empty.
  * Allocates; *wal and *state are written only on PX_OK. `now` is not needed: nothing here depends on time.
- * Errors   PX_ERR_DAMAGED   a record that had been synced is bad: nothing was changed [R16].
+ * Errors   PX_ERR_DAMAGED   more is gone than can be told: nothing was changed [R16].
  *          PX_ERR_FOREIGN   the folder of another node: nothing was changed [R18].
  *          PX_ERR_IO, PX_ERR_NO_SPACE, PX_ERR_DENIED. */
 PX_MUST_USE px_err px_wal_open(px_disk *disk, const px_wal_config *config, px_wal_events *events,
@@ -125,6 +128,21 @@ typedef struct {
  *          PX_ERR_DAMAGED, PX_ERR_IO. */
 PX_MUST_USE px_err px_wal_read(px_wal *wal, uint64_t first, uint64_t last, size_t bytes_max,
                                px_wal_entries *entries);
+
+/* Behind the end of a log that was damaged: what is left of it there. [R16] */
+typedef struct {
+    uint64_t slot; /* the next one that is known */
+    px_hash chain; /* there; zero where it is not known */
+} px_wal_salvage;
+
+/* Reads slots after + 1, ... of what stands behind damage, as many as fit in bytes_max, at least one;
+ * *after_chain is the chain hash at `after` that they continue. They are of the log that is claimed, whenever
+ * its slot `after` has that hash.
+ * Errors   PX_ERR_END       slot after + 1 is not there: *next says from which slot on there are more, or the
+ *                           claimed length.
+ *          PX_ERR_NOT_FOUND nothing is claimed.   PX_ERR_DAMAGED, PX_ERR_IO. */
+PX_MUST_USE px_err px_wal_read_salvage(px_wal *wal, uint64_t after, size_t bytes_max, px_wal_entries *entries,
+                                       px_hash *after_chain, px_wal_salvage *next);
 
 /* The slot that holds message `index`, of the durable log. PX_ERR_END where there is none. */
 PX_MUST_USE px_err px_wal_find_index(px_wal *wal, uint64_t index, uint64_t *slot);

@@ -27,9 +27,20 @@ typedef struct {
     size_t at; /* in its group */
 } px_wal_note;
 
+/* What a log is, as something beside its records has it. */
+typedef struct {
+    px_wal_place synced;
+    px_ballot accepted;
+    uint64_t cuts, length, chosen;
+    px_hash chain;    /* at its length */
+    uint64_t claimed; /* length of a claim that counts; 0: none */
+    bool is_unsure;   /* that claim is */
+} px_wal_stated;
+
 typedef struct {
     uint64_t number, size_bytes;
-    px_disk_file *file;
+    px_disk_file *file;  /* NULL: it is missing */
+    uint64_t live_bytes; /* what stands behind them was given up for damage; UINT64_MAX: nothing was [R16] */
     px_wal_mark *marks;
     uint32_t mark_count, mark_capacity;
     uint64_t mark_every, mark_due; /* records between two marks, records until the next */
@@ -52,10 +63,9 @@ struct px_job {
     size_t records_bytes; /* without the padding */
     px_wal_note *notes;   /* of its records */
     uint32_t note_count, note_capacity;
-    px_wal_place end;        /* synced up to here when it is done */
-    uint64_t length, chosen; /* behind it */
-    px_ballot accepted;
-    uint64_t keeps; /* slots above are cut by one of its records; UINT64_MAX: none are */
+    px_wal_place end;     /* synced up to here when it is done */
+    px_wal_stated stated; /* of the log behind it, but for the place */
+    uint64_t keeps;       /* slots above are cut by one of its records; UINT64_MAX: none are */
 
     /* PX_JOB_STATE */
     unsigned copy;
@@ -67,6 +77,19 @@ typedef struct {
     uint64_t slot, index_next;
     px_hash chain;
 } px_wal_slot;
+
+/* Slots behind damage that can be read. The first record of theirs stands at `place`, and they follow one
+ * another from there. [R16] */
+typedef struct {
+    uint64_t after, end;
+    px_hash after_chain;
+    px_wal_place place;
+} px_salvage_run;
+
+typedef struct {
+    px_salvage_run *runs; /* rising, apart from one another or meeting */
+    uint32_t count, capacity;
+} px_salvage_runs;
 
 struct px_wal {
     px_disk *disk;
@@ -85,7 +108,11 @@ struct px_wal {
     uint64_t length;         /* of the log as staged */
     uint64_t durable_length; /* slots that are on disk, and that nothing staged cuts */
     px_ballot accepted;
-    uint64_t chosen;
+    uint64_t cuts, chosen;
+    px_claim claim; /* of the log as staged; length 0: none that counts [R16] */
+    px_salvage_runs salvage;
+    px_wal_place salvage_next; /* where the last read of salvage ended: slot salvage_slot + 1 stands there */
+    uint64_t salvage_slot;
 
     px_wal_slot slots[PX_SLOTS_KEPT]; /* slot s at s % PX_SLOTS_KEPT */
 
@@ -113,6 +140,13 @@ bool px_wal_is_chain_at(const px_wal *wal, uint64_t slot, px_hash chain);
 uint64_t px_wal_index_end(const px_wal *wal);
 /* A record goes on with the log: returns what is to be noted of it. */
 px_wal_note px_wal_take_record(px_wal *wal, const px_record_header *header, const px_log_part *log);
+/* The log as it is now. */
+px_wal_stated px_wal_state_log(const px_wal *wal);
+/* Does the claim still say more than the log has? */
+static inline bool px_wal_is_claimed(const px_wal *wal)
+{
+    return wal->claim.is_unsure || wal->claim.length > wal->length;
+}
 
 /* ---- group.c ---- */
 /* The group that gathers, with room for a record of that size at its end. */
@@ -155,14 +189,38 @@ void px_state_encode(const px_wal *wal, uint8_t *space);
 void px_state_put_synced(uint8_t *space, px_wal_place synced);
 
 /* ---- mark_file.c ---- */
-/* What it states; {0, 0} where it states nothing, or is not there. Changes nothing on disk. */
-px_err px_mark_open(px_wal *wal, px_wal_place *synced);
+/* What it states; all zero where it states nothing, or is not there. Changes nothing on disk. */
+px_err px_mark_open(px_wal *wal, px_wal_stated *newest);
 px_err px_mark_make(px_wal *wal); /* where it was not there */
-void px_mark_write(px_wal *wal, const px_job *job);
+/* The log is synced up to wal->synced, and is that then. A hint: no error. */
+void px_mark_write(px_wal *wal, const px_wal_stated *is);
 
 /* ---- recovery.c ---- */
-/* stated: what was synced, as small state and mark have it. */
-px_err px_recovery_run(px_wal *wal, px_wal_place stated, void *context,
+/* stated, marked: what was synced, as small state and mark have it. Where damage was found, *fault says so
+ * though all is well otherwise. */
+px_err px_recovery_run(px_wal *wal, px_wal_place stated, const px_wal_stated *marked, void *context,
                        void (*restore)(void *context, const px_record *record), px_wal_fault *fault);
+
+/* ---- salvage.c ---- */
+/* The log as it can be told from what stands behind damage. [R16] */
+typedef struct {
+    px_wal_slot *slots; /* chain hashes that are known; slot s at s % PX_SLOTS_KEPT */
+    px_wal_stated is;   /* as of the last record; synced: behind it */
+    uint64_t live;      /* slots from the first on that are in the log before the damage, and in this one */
+    uint32_t before;    /* checksum of the last record */
+    bool goes_on;       /* the next record may continue the last run */
+    px_salvage_runs runs;
+} px_salvage;
+/* Begins with the log as it is before the damage. */
+void px_salvage_init(px_salvage *salvage, const px_wal *wal);
+void px_salvage_deinit(px_salvage *salvage);
+/* Takes the next record that can be read, in the order of places; entries is NULL where only its header can.
+ * claim: of a record of that kind whose payload can be read, else NULL. */
+void px_salvage_take(px_salvage *salvage, const px_record_header *header, const px_entry *entries,
+                     const px_claim *claim);
+/* Takes what the mark says of records behind the last one. */
+void px_salvage_take_mark(px_salvage *salvage, const px_wal_stated *marked);
+/* The chain hash at a slot. False where it is not known. */
+bool px_salvage_chain_at(const px_salvage *salvage, uint64_t slot, px_hash *chain);
 
 #endif

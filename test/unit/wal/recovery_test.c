@@ -196,7 +196,18 @@ static world *make_groups(void)
     return w;
 }
 
-static void r15__a_flipped_bit_below_the_synced_place_is_damage_and_nothing_changes(void **state)
+/* Whatever a start does about damage, the file that has it stays as it is. */
+static bool is_segment_kept(const world *w, const world *clone)
+{
+    uint64_t size_bytes = 0, clone_bytes = 0;
+    const uint8_t *was = fake_disk_stable(w->disk, SEGMENT_1, &size_bytes);
+    const uint8_t *is = fake_disk_stable(clone->disk, SEGMENT_1, &clone_bytes);
+    uint64_t differing = 0;
+    for (uint64_t at = 0; at < size_bytes; at++) differing += was[at] != is[at];
+    return clone_bytes == size_bytes && differing == 1;
+}
+
+static void r15__a_flipped_bit_below_the_synced_place_is_damage_and_claimed(void **state)
 {
     (void)state;
     world *w = make_groups();
@@ -205,16 +216,19 @@ static void r15__a_flipped_bit_below_the_synced_place_is_damage_and_nothing_chan
     for (uint64_t at = 0; at < used_bytes; at += at % 4096 < 400 ? 1 : 11) {
         world *clone = world_clone(w);
         fake_disk_flip(clone->disk, SEGMENT_1, at, (uint8_t)(1u << (at % 8)));
-        const uint64_t before = world_fingerprint(clone);
         const px_err err = world_try_open(clone);
-        if (err == PX_ERR_DAMAGED) {
-            assert_true(world_fingerprint(clone) == before);
+        assert_int_equal(err, PX_OK);
+        if (clone->fault.where[0]) {
+            uint64_t lost;
             assert_true(strncmp(clone->fault.where, SEGMENT_1 " at byte ", 29) == 0);
             assert_true(strtoull(clone->fault.where + 29, NULL, 10) <= at);
             assert_true(strlen(clone->fault.what) > 0);
+            assert_true(is_segment_kept(w, clone));
+            world_check_claim(clone, &lost);
+            assert_true(is_segment_kept(w, clone));
+            assert_true(lost <= 4); /* that group, and what is not certain without it */
             damaged++;
         } else { /* between two groups: nothing is missing */
-            assert_int_equal(err, PX_OK);
             assert_true(model_equal(&clone->restored, &w->model));
             harmless++;
         }
@@ -234,11 +248,10 @@ static void r15__records_behind_it_make_rot_damage_where_the_mark_is_lost(void *
         world *clone = world_clone(w);
         fake_disk_remove(clone->disk, "mark");
         fake_disk_flip(clone->disk, SEGMENT_1, at, 0x10);
-        const uint64_t before = world_fingerprint(clone);
-        const px_err err = world_try_open(clone);
-        if (err) {
-            assert_int_equal(err, PX_ERR_DAMAGED);
-            assert_true(world_fingerprint(clone) == before); /* not even the mark is made anew */
+        assert_int_equal(world_try_open(clone), PX_OK);
+        if (clone->fault.where[0]) {
+            uint64_t lost;
+            world_check_claim(clone, &lost);
         } else {
             assert_true(model_equal(&clone->restored, &w->model));
         }
@@ -280,7 +293,7 @@ static void r15__a_splice_in_the_next_segment_does_not_hide_damage_before_it(voi
         world *clone = world_clone(w);
         if (loses_mark) fake_disk_remove(clone->disk, "mark");
         fake_disk_flip(clone->disk, SEGMENT_1, 4096 + 300, 1); /* the second record */
-        world_check_damaged(clone, SEGMENT_1 " at byte 4096");
+        world_check_healed(clone, SEGMENT_1 " at byte 4096");
         world_free(clone);
     }
     world_free(w);
@@ -297,7 +310,7 @@ static void r15__a_bad_first_record_of_a_segment_is_named_there(void **state)
     fake_disk_sync(w->disk);
     fake_disk_flip(w->disk, SEGMENT_2, 300, 1);
     world_close(w);
-    world_check_damaged(w, SEGMENT_2 " at byte 0");
+    world_check_healed(w, SEGMENT_2 " at byte 0");
     world_free(w);
 }
 
@@ -316,7 +329,7 @@ static void r15__a_segment_that_is_missing_is_damage(void **state)
         (void)snprintf(name, sizeof name, "%016x.log", missing);
         fake_disk_remove(clone->disk, name);
         if (missing < 3) fake_disk_remove(clone->disk, "mark"); /* not even the mark is needed */
-        world_check_damaged(clone, ".log");
+        world_check_healed(clone, ".log");
         world_free(clone);
     }
     world_free(w);
@@ -331,18 +344,69 @@ static void r15__old_bytes_of_the_same_place_are_no_record(void **state)
     memcpy(block, fake_disk_stable(w->disk, SEGMENT_1, &size_bytes), sizeof block);
     fake_disk_spoil(w->disk, SEGMENT_1, 4096, block, sizeof block); /* a write gone astray */
     world_close(w);
-    world_check_damaged(w, SEGMENT_1 " at byte 4096");
+    world_check_healed(w, SEGMENT_1 " at byte 4096");
     world_free(w);
 }
 
-static void r16__a_synced_record_that_cannot_be_read_is_damage_and_nothing_changes(void **state)
+static void r16__a_synced_record_that_cannot_be_read_is_damage_and_claimed(void **state)
 {
     (void)state;
     world *w = make_groups();
     world_close(w);
     fake_disk_fail_read(w->disk, SEGMENT_1, 4096, 512);
-    world_check_damaged(w, SEGMENT_1 " at byte 4096");
-    assert_non_null(strstr(w->fault.what, "cannot be read"));
+    world_check_healed(w, SEGMENT_1 " at byte 4096");
+    world_free(w);
+}
+
+/* Whatever of its start is on the disk, the next one finds the same damage, or the claim. */
+static void r16__a_start_that_finds_damage_may_lose_its_power_anywhere(void **state)
+{
+    (void)state;
+    world *w = make_groups();
+    world_close(w);
+    fake_disk_flip(w->disk, SEGMENT_1, 4096 + 8, 1);
+    for (uint32_t seed = 0; seed < 64; seed++) {
+        uint64_t lost = 0;
+        world *clone = world_clone(w);
+        fake_disk_cut_power(clone->disk, seed % 16);
+        if (world_try_open(clone) == PX_OK) world_close(clone);
+        fake_disk_crash(clone->disk, seed / 16 % 2);
+        assert_int_equal(world_try_open(clone), PX_OK);
+        assert_int_equal(clone->restored.claim.length, w->model.length);
+        assert_false(clone->restored.claim.is_unsure);
+        world_check_claim(clone, &lost);
+        assert_true(lost <= 4);
+        world_free(clone);
+    }
+    world_free(w);
+}
+
+/* What was claimed once is claimed again, wherever the log is hit then. */
+static void r16__damage_in_a_log_that_was_damaged_hides_nothing(void **state)
+{
+    (void)state;
+    static const char *const names[] = {SEGMENT_1, SEGMENT_2, "mark"};
+    world *w = make_groups();
+    world_close(w);
+    fake_disk_flip(w->disk, SEGMENT_1, 4096 + 8, 1);
+    assert_int_equal(world_try_open(w), PX_OK);
+    fake_disk_sync(w->disk);
+    world_close(w);
+    for (uint32_t i = 0; i < 3; i++) {
+        const uint64_t used_bytes = world_used_bytes(w, names[i]);
+        assert_true(used_bytes > 0);
+        for (uint64_t at = 0; at < used_bytes; at += i == 0 ? 7 : 1) {
+            world *clone = world_clone(w);
+            fake_disk_flip(clone->disk, names[i], at, 0x20);
+            assert_int_equal(world_try_open(clone), PX_OK);
+            const px_claim *claim = &clone->restored.claim;
+            assert_true(claim->is_unsure || claim->length == w->model.length);
+            assert_true(claim->is_unsure || px_ballot_equal(clone->restored.accepted, w->model.accepted));
+            const px_hash chain = w->model.slots[clone->restored.length].chain;
+            assert_true(px_hash_equal(clone->restored.slots[clone->restored.length].chain, chain));
+            world_free(clone);
+        }
+    }
     world_free(w);
 }
 
@@ -435,14 +499,16 @@ int main(void)
         cmocka_unit_test(r2__a_crash_never_takes_what_was_told_as_stored),
         cmocka_unit_test(r17__what_is_read_after_a_kill_is_synced_before_it_is_believed),
         cmocka_unit_test(r17__what_a_failed_write_left_in_the_cache_is_not_believed),
-        cmocka_unit_test(r15__a_flipped_bit_below_the_synced_place_is_damage_and_nothing_changes),
+        cmocka_unit_test(r15__a_flipped_bit_below_the_synced_place_is_damage_and_claimed),
         cmocka_unit_test(r15__records_behind_it_make_rot_damage_where_the_mark_is_lost),
         cmocka_unit_test(r15__a_flipped_bit_in_what_was_never_synced_is_a_torn_tail),
         cmocka_unit_test(r15__a_splice_in_the_next_segment_does_not_hide_damage_before_it),
         cmocka_unit_test(r15__a_bad_first_record_of_a_segment_is_named_there),
         cmocka_unit_test(r15__a_segment_that_is_missing_is_damage),
         cmocka_unit_test(r15__old_bytes_of_the_same_place_are_no_record),
-        cmocka_unit_test(r16__a_synced_record_that_cannot_be_read_is_damage_and_nothing_changes),
+        cmocka_unit_test(r16__a_synced_record_that_cannot_be_read_is_damage_and_claimed),
+        cmocka_unit_test(r16__a_start_that_finds_damage_may_lose_its_power_anywhere),
+        cmocka_unit_test(r16__damage_in_a_log_that_was_damaged_hides_nothing),
         cmocka_unit_test(r17__a_segment_of_which_much_cannot_be_read_is_an_error_and_nothing_changes),
         cmocka_unit_test(r15__a_torn_tail_that_cannot_be_read_is_written_anew),
         cmocka_unit_test(reader__rot_found_while_reading_is_said_and_no_entry_leaves),

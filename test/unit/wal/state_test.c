@@ -193,7 +193,7 @@ static void r15__the_small_state_states_what_was_synced_before_it(void **state)
         fake_disk_remove(clone->disk, "mark");
         fake_disk_flip(clone->disk, SEGMENT_1, 300, 1); /* in the last group */
         if (lost) fake_disk_flip(clone->disk, lost == 1 ? "state-a" : "state-b", 100, 1);
-        world_check_damaged(clone, SEGMENT_1 " at byte 0");
+        world_check_healed(clone, SEGMENT_1 " at byte 0");
         world_free(clone);
     }
 }

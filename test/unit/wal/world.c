@@ -72,12 +72,19 @@ static void apply(model_log *log, const px_record *record)
     log->accepted = record->accepted;
     log->cuts = record->cuts;
     log->chosen = record->chosen;
+    if (record->kind != PX_RECORD_APPEND) log->claim = record->claim;
+}
+
+/* What is accepted is promised, too, wherever that is kept. */
+static px_ballot promise_of(const model_log *log)
+{
+    return px_ballot_less(log->promised, log->accepted) ? log->accepted : log->promised;
 }
 
 bool model_equal(const model_log *a, const model_log *b)
 {
     if (a->length != b->length || a->cuts != b->cuts || a->chosen != b->chosen) return false;
-    if (px_ballot_compare(a->promised, b->promised) || px_ballot_compare(a->accepted, b->accepted))
+    if (px_ballot_compare(promise_of(a), promise_of(b)) || px_ballot_compare(a->accepted, b->accepted))
         return false;
     for (uint64_t slot = 1; slot <= a->length; slot++)
         if (!px_hash_equal(a->slots[slot].chain, b->slots[slot].chain)) return false;
@@ -201,8 +208,16 @@ px_ticket world_stage(world *w, world_part part)
     uint8_t *bodies = malloc((size_t)part.count * part.body_bytes + 1);
     model_log *model = &w->model;
     model_slot before = model->slots[part.after];
-    px_record record = {part.kind,   model->promised, model->accepted,
-                        model->cuts, part.after / 2,  {part.after, before.chain, part.count, entries}};
+    px_record record = {
+        .kind = part.kind,
+        .promised = model->promised,
+        .accepted = model->accepted,
+        .cuts = model->cuts,
+        .chosen = model->chosen,
+        .log = {part.after, before.chain, part.count, entries},
+    };
+    assert_true(part.after >= model->chosen); /* what is chosen is never cut */
+    if (part.after / 4 > record.chosen) record.chosen = part.after / 4 < 4 ? part.after / 4 : 4;
     if (part.kind == PX_RECORD_CUT) record.cuts++;
     if (part.kind == PX_RECORD_SPLICE) {
         record.promised = record.accepted = (px_ballot){0, w->next_tag, 1};
@@ -334,4 +349,117 @@ void world_check_damaged(world *w, const char *where)
     assert_non_null(strstr(w->fault.where, where));
     assert_true(strlen(w->fault.what) > 0);
     assert_true(world_fingerprint(w) == before);
+}
+
+/* ---- damage [R16] ---- */
+
+typedef struct {
+    uint64_t lost;
+    bool is_known[MODEL_SLOTS + 1];
+} leftovers;
+
+/* Reads all that stands behind the damage: whatever may be appended there is what the model has. */
+static leftovers read_leftovers(world *w, uint64_t after)
+{
+    leftovers left = {.lost = 0};
+    while (after < w->model.length) {
+        px_wal_entries entries;
+        px_wal_salvage next = {0, {0, 0}};
+        px_hash chain;
+        const px_err err = px_wal_read_salvage(w->wal, after, 700, &entries, &chain, &next);
+        if (err) {
+            assert_int_equal(err, PX_ERR_END);
+            assert_true(next.slot > after);
+            const px_hash wanted = w->model.slots[next.slot <= w->model.length ? next.slot : 0].chain;
+            if (!px_hash_is_zero(next.chain)) assert_true(px_hash_equal(next.chain, wanted));
+            left.lost += (next.slot < w->model.length ? next.slot : w->model.length) - after;
+            after = next.slot;
+            continue;
+        }
+        assert_true(px_hash_equal(chain, w->model.slots[after].chain));
+        for (uint32_t i = 0; i < entries.count; i++) {
+            check_entry(w, after + 1 + i, &entries.entries[i]);
+            left.is_known[after + 1 + i] = true;
+        }
+        after += entries.count;
+        px_buffer_release(entries.owner);
+    }
+    return left;
+}
+
+static void check_is_model(const world *w)
+{
+    const model_log *is = &w->restored, *was = &w->model;
+    /* Who is unsure may have slots that were cut behind what is damaged; not of those that were chosen. */
+    const uint64_t sure = is->claim.is_unsure ? is->chosen : is->length;
+    assert_true(sure <= was->length);
+    assert_true(px_hash_equal(is->slots[sure].chain, was->slots[sure].chain));
+    assert_true(is->chosen <= is->length);
+    if (is->claim.is_unsure) return;
+    assert_int_equal(is->claim.length, was->length);
+    assert_int_equal(px_ballot_compare(is->accepted, was->accepted), 0);
+    assert_int_equal(is->cuts, was->cuts);
+    if (!px_hash_is_zero(is->claim.chain))
+        assert_true(px_hash_equal(is->claim.chain, was->slots[was->length].chain));
+}
+
+/* The others gave what was missing. */
+static void mend(world *w)
+{
+    const model_log was = w->model;
+    for (uint64_t slot = w->restored.length + 1; slot <= was.length; slot++) {
+        uint8_t *body = malloc(was.slots[slot].body_bytes + 1);
+        const px_entry entry =
+            make_entry(slot, was.slots[slot].tag, &was.slots[slot - 1], body, was.slots[slot].body_bytes);
+        const px_record record = {
+            .kind = PX_RECORD_APPEND,
+            .promised = w->restored.promised,
+            .accepted = w->restored.accepted,
+            .cuts = w->restored.cuts,
+            .log = {slot - 1, was.slots[slot - 1].chain, 1, &entry},
+        };
+        px_wal_append(w->wal, (px_ticket){++w->staged}, &record);
+        free(body);
+    }
+    world_settle(w);
+    world_check_read(w);
+}
+
+void world_check_claim(world *w, uint64_t *lost)
+{
+    check_is_model(w);
+    const bool is_unsure = w->restored.claim.is_unsure;
+    const leftovers left = is_unsure ? (leftovers){.lost = 0} : read_leftovers(w, w->restored.length);
+    const model_log restored = w->restored;
+    world_close(w);
+    assert_int_equal(world_try_open(w), PX_OK);
+    assert_true(w->fault.where[0] == '\0'); /* what was found once is no news */
+    assert_true(model_equal(&restored, &w->restored));
+    assert_memory_equal(&restored.claim, &w->restored.claim, sizeof restored.claim);
+    *lost = left.lost;
+    if (is_unsure) return;
+    const leftovers again = read_leftovers(w, w->restored.length);
+    assert_memory_equal(&left, &again, sizeof left);
+    w->staged = w->stored = 0;
+    mend(w);
+    world_close(w);
+    assert_int_equal(world_try_open(w), PX_OK);
+    assert_int_equal(w->restored.length, w->model.length);
+    assert_true(
+        px_hash_equal(w->restored.slots[w->model.length].chain, w->model.slots[w->model.length].chain));
+    px_wal_entries entries;
+    px_hash chain;
+    px_wal_salvage next;
+    const px_err err = px_wal_read_salvage(w->wal, w->model.length, 100, &entries, &chain, &next);
+    assert_int_equal(err, PX_ERR_NOT_FOUND);
+    world_check_read(w);
+}
+
+void world_check_healed(world *w, const char *where)
+{
+    uint64_t lost;
+    assert_int_equal(world_try_open(w), PX_OK);
+    assert_non_null(strstr(w->fault.where, where));
+    assert_true(strlen(w->fault.what) > 0);
+    world_check_claim(w, &lost);
 }

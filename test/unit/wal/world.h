@@ -24,6 +24,7 @@ typedef struct {
 typedef struct {
     px_ballot promised, accepted;
     uint64_t cuts, chosen, length;
+    px_claim claim;                    /* restored last; of the model itself there is none */
     model_slot slots[MODEL_SLOTS + 1]; /* slots[0]: before the log */
 } model_log;
 
@@ -86,6 +87,11 @@ uint64_t world_fingerprint(const world *w);
 uint64_t world_used_bytes(const world *w, const char *segment);
 /* Opens, which must say DAMAGED with words, and change nothing. */
 void world_check_damaged(world *w, const char *where);
+/* The log was opened, and said of damage: what it has and claims is the model, now and after a restart, and
+ * whoever gives it the slots that it misses makes it whole. *lost: slots that are nowhere any more. [R16] */
+void world_check_claim(world *w, uint64_t *lost);
+/* Opens, which must find damage there and go on all the same; then as world_check_claim. */
+void world_check_healed(world *w, const char *where);
 
 #define SEGMENT_1 "0000000000000001.log"
 #define SEGMENT_2 "0000000000000002.log"

@@ -1,0 +1,152 @@
+/* salvage.c - what the log was, told from what stands behind damage.
+ *
+ * Meaning    The records that can still be read are gone through in their order, as a start goes through a
+ *            whole log. Each names the checksum of the one before: where that is another one, records between
+ *            them are lost. What follows from the rest all the same is kept: a slot whose chain hash a later
+ *            record goes on from, what was known chosen, and everything where accepted ballot and cuts are
+ *            the same on both sides, so that no splice and no cut is lost. Of that the slots before the first
+ *            hole are the log, and the runs behind it can be appended when the hole is mended.
+ * Holds      A run holds no slot that was cut later; `is` never says less than the log was, unless it says
+ *            that it is unsure.
+ * Source     [R16]; Alagappan et al., Protocol-Aware Recovery (2018). */
+// SPDX-License-Identifier: Apache-2.0
+#include "wal/wal_priv.h"
+
+#include "base/assert.h"
+#include <stdlib.h>
+#include <string.h>
+
+bool px_salvage_chain_at(const px_salvage *salvage, uint64_t slot, px_hash *chain)
+{
+    const px_wal_slot *found = &salvage->slots[slot % PX_SLOTS_KEPT];
+    *chain = (px_hash){0, 0};
+    if (slot == 0) return true;
+    if (slot > salvage->is.length || found->slot != slot) return false;
+    *chain = found->chain;
+    return true;
+}
+
+void px_salvage_init(px_salvage *salvage, const px_wal *wal)
+{
+    *salvage = (px_salvage){.is = px_wal_state_log(wal), .live = wal->length, .before = wal->record_crc};
+    salvage->slots = malloc(sizeof wal->slots);
+    px_assert(salvage->slots != NULL);
+    memcpy(salvage->slots, wal->slots, sizeof wal->slots);
+    if (wal->claim.chosen > salvage->is.chosen) salvage->is.chosen = wal->claim.chosen;
+}
+
+void px_salvage_deinit(px_salvage *salvage)
+{
+    free(salvage->slots);
+    free(salvage->runs.runs);
+}
+
+static void note_slot(px_salvage *salvage, uint64_t slot, px_hash chain)
+{
+    if (slot) salvage->slots[slot % PX_SLOTS_KEPT] = (px_wal_slot){slot, 0, chain};
+}
+
+/* What stands behind `after` is not the log's, or not for sure. */
+static void truncate_log(px_salvage *salvage, uint64_t after)
+{
+    px_salvage_runs *runs = &salvage->runs;
+    if (after >= salvage->is.length) return;
+    const uint64_t end = salvage->is.length;
+    const uint64_t first = end - after > PX_SLOTS_KEPT ? end - PX_SLOTS_KEPT : after;
+    for (uint64_t slot = first + 1; slot <= end; slot++) salvage->slots[slot % PX_SLOTS_KEPT].slot = 0;
+    while (runs->count && runs->runs[runs->count - 1].after >= after) runs->count--;
+    if (runs->count && runs->runs[runs->count - 1].end > after) runs->runs[runs->count - 1].end = after;
+    if (salvage->live > after) salvage->live = after;
+    salvage->is.length = after;
+    salvage->goes_on = false;
+}
+
+static void push_run(px_salvage *salvage, px_salvage_run run)
+{
+    px_salvage_runs *runs = &salvage->runs;
+    if (runs->count == runs->capacity) {
+        runs->capacity = runs->capacity ? 2 * runs->capacity : 16;
+        px_salvage_run *grown = realloc(runs->runs, runs->capacity * sizeof *grown);
+        px_assert(grown != NULL);
+        runs->runs = grown;
+    }
+    runs->runs[runs->count++] = run;
+}
+
+/* Brings the log to where a record goes on from. */
+static void join(px_salvage *salvage, const px_record_header *header)
+{
+    px_wal_stated *is = &salvage->is;
+    px_hash chain;
+    const bool is_next = header->before == salvage->before;
+    const bool is_met =
+        px_salvage_chain_at(salvage, header->after, &chain) && px_hash_equal(chain, header->after_chain);
+    const bool is_same = px_ballot_equal(header->accepted, is->accepted) && header->cuts == is->cuts &&
+                         header->kind == PX_RECORD_APPEND;
+    if (!is_next) salvage->goes_on = false;
+    /* A splice or a cut may be lost: only what was known chosen is never cut. */
+    if (!is_next && !is_met && !is_same) truncate_log(salvage, is->chosen);
+    if (!is_met && !is_next && header->after < is->length) is->is_unsure = true; /* it contradicts the log */
+    truncate_log(salvage, header->after);
+    is->length = header->after;
+    note_slot(salvage, header->after, header->after_chain);
+}
+
+/* The slots of a record whose payload can be read. */
+static void add_slots(px_salvage *salvage, const px_record_header *header, const px_entry *entries)
+{
+    px_salvage_runs *runs = &salvage->runs;
+    px_salvage_run *last = runs->count ? &runs->runs[runs->count - 1] : NULL;
+    const uint64_t end = header->after + header->count;
+    for (uint32_t i = 0; i < header->count; i++) note_slot(salvage, entries[i].slot, entries[i].chain);
+    if (salvage->goes_on && last && last->end == header->after)
+        last->end = end;
+    else
+        push_run(salvage, (px_salvage_run){header->after, end, header->after_chain, header->place});
+    salvage->goes_on = true;
+}
+
+void px_salvage_take(px_salvage *salvage, const px_record_header *header, const px_entry *entries,
+                     const px_claim *claim)
+{
+    px_wal_stated *is = &salvage->is;
+    join(salvage, header);
+    if (header->kind != PX_RECORD_APPEND) is->claimed = 0;
+    if (header->count && entries) add_slots(salvage, header, entries);
+    if (header->count && !entries) salvage->goes_on = false;
+    if (header->kind == PX_RECORD_CLAIM && !claim) is->is_unsure = true; /* what it claimed is lost */
+    is->length = header->after + header->count;
+    note_slot(salvage, is->length, header->chain);
+    is->chain = header->chain;
+    is->accepted = header->accepted;
+    is->cuts = header->cuts;
+    if (header->chosen > is->chosen) is->chosen = header->chosen;
+    if (claim) {
+        is->claimed = claim->length;
+        if (claim->is_unsure) is->is_unsure = true;
+        if (claim->chosen > is->chosen) is->chosen = claim->chosen;
+    }
+    salvage->before = header->crc;
+    is->synced = header->place;
+    is->synced.offset += PX_RECORD_HEADER_BYTES + header->payload_bytes;
+}
+
+void px_salvage_take_mark(px_salvage *salvage, const px_wal_stated *marked)
+{
+    px_wal_stated *is = &salvage->is;
+    if (px_wal_place_less(marked->synced, is->synced)) return;
+    const px_record_header header = {
+        .kind = PX_RECORD_APPEND,
+        .accepted = marked->accepted,
+        .cuts = marked->cuts,
+        .after = marked->length,
+        .after_chain = marked->chain,
+        .before = ~salvage->before, /* records before it are lost */
+    };
+    join(salvage, &header);
+    const uint64_t chosen = is->chosen > marked->chosen ? is->chosen : marked->chosen;
+    const bool is_unsure = is->is_unsure || marked->is_unsure;
+    *is = *marked;
+    is->chosen = chosen;
+    is->is_unsure = is_unsure;
+}
