@@ -44,6 +44,10 @@ static const px_wire_field state_fields[] = {
     {.name = "taken", .value = PX_VALUE_NUMBER, .offset = offsetof(px_node_state, taken)},
     {.name = "chosen", .value = PX_VALUE_NUMBER, .offset = offsetof(px_node_state, chosen)},
     {.name = "chain", .value = PX_VALUE_HASH, .offset = offsetof(px_node_state, chosen_chain)},
+    {.name = "claimed",
+     .value = PX_VALUE_NUMBER,
+     .offset = offsetof(px_node_state, claimed),
+     .is_optional = true},
 };
 static const px_wire_record state_record = ALL(state_fields);
 
@@ -95,6 +99,7 @@ static const px_wire_field heard_fields[] = {
 };
 static const px_wire_field voting_fields[] = {BALLOT, STATE};
 static const px_wire_field piece_fields[] = {LOG};
+static const px_wire_field mended_fields[] = {BALLOT, LOG};
 static const px_wire_field log_fields[] = {BALLOT, STATE, LOG};
 static const px_wire_field accept_fields[] = {BALLOT, CHOSEN, LOG};
 static const px_wire_field chosen_fields[] = {BALLOT, CHOSEN};
@@ -182,6 +187,7 @@ const px_wire_layout px_wire_layouts[PX_WIRE_LAYOUTS] = {
     CORE("probe", PX_MESSAGE_PROBE, probe_fields),
     CORE("probed", PX_MESSAGE_PROBED, probed_fields),
     CORE("take_over", PX_MESSAGE_TAKE_OVER, take_over_fields),
+    CORE("mended", PX_MESSAGE_MENDED, mended_fields),
     NODE("hello", PX_WIRE_HELLO, hello_fields),
     NODE("ping", PX_WIRE_PING, ping_fields),
     NODE("pong", PX_WIRE_PONG, pong_fields),
@@ -192,7 +198,7 @@ const px_wire_layout px_wire_layouts[PX_WIRE_LAYOUTS] = {
     NODE("barrier_answer", PX_WIRE_BARRIER_ANSWER, barrier_answer_fields),
     NODE("roster", PX_WIRE_ROSTER, roster_fields),
 };
-_Static_assert(PX_MESSAGE_TAKE_OVER == PX_MESSAGE_KINDS, "kinds of a core's messages are numbered from 1");
+_Static_assert(PX_MESSAGE_MENDED == PX_MESSAGE_KINDS, "kinds of a core's messages are numbered from 1");
 _Static_assert(PX_WIRE_LAYOUTS == PX_MESSAGE_KINDS + (PX_WIRE_ROSTER - PX_WIRE_HELLO + 1), "each kind once");
 
 const px_wire_layout *px_wire_layout_of(const px_wire *wire)

@@ -149,10 +149,13 @@ static uint32_t find_field(const px_wire_record *record, px_bytes key, uint32_t 
 
 static uint64_t all_fields(const px_wire_record *record)
 {
-    return ((uint64_t)1 << record->count) - 1;
+    uint64_t wanted = 0;
+    for (uint32_t i = 0; i < record->count; i++)
+        if (!record->fields[i].is_optional) wanted |= (uint64_t)1 << i;
+    return wanted;
 }
 
-/* Reads an object of flat values; all of them must be there. */
+/* Reads an object of flat values; all that are not optional must be there. */
 static void read_record(px_json *json, const px_wire_record *record, void *base)
 {
     px_json_object object;

@@ -192,8 +192,10 @@ static void write_record(px_json_writer *writer, const px_wire_record *record, c
     px_json_write_object_open(writer);
     for (uint32_t i = 0; i < record->count; i++) {
         const px_wire_field *const field = &record->fields[i];
+        const void *const value = at_offset(base, field->offset);
+        if (field->is_optional && *(const uint64_t *)value == 0) continue;
         px_json_write_key(writer, field->name);
-        write_flat(writer, field, at_offset(base, field->offset));
+        write_flat(writer, field, value);
     }
     px_json_write_object_close(writer);
 }

@@ -6,7 +6,8 @@
 
 static bool is_bulk(px_message_kind kind)
 {
-    return kind == PX_MESSAGE_ACCEPT || kind == PX_MESSAGE_SYNC || kind == PX_MESSAGE_PIECE;
+    return kind == PX_MESSAGE_ACCEPT || kind == PX_MESSAGE_SYNC || kind == PX_MESSAGE_PIECE ||
+           kind == PX_MESSAGE_MENDED;
 }
 
 static void take_core(px_node *node, uint32_t from, const px_message *message)

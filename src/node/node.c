@@ -143,6 +143,7 @@ px_err px_node_open(const px_node_config *config, const px_node_ports *ports, px
     px_core_look(node->core, &node->view);
     px_delivery_init(node);
     px_shell_step(node, &start);
+    px_salvage_start(node, fault);
     const px_err kept = px_roster_fits(node, fault) ? px_kept_read(node, fault) : PX_ERR_FOREIGN;
     px_links_init(node);
     if (kept) {
@@ -213,6 +214,7 @@ void px_node_turn(px_node *node)
     px_shell_tick(node);
     px_roster_turn(node);
     px_recollection_turn(node);
+    px_salvage_turn(node);
     px_kept_turn(node);
     px_forward_turn(node);
     if (node->view.role == PX_ROLE_LEADER)

@@ -153,6 +153,12 @@ struct px_node {
     px_watcher *watchers;
     px_wal_entries read_cache;
 
+    /* salvage.c */
+    uint64_t
+        salvaged_slot; /* what was last offered to the core continues this slot; UINT64_MAX: nothing was */
+    bool was_damaged;
+    px_wal_entries salvaged; /* of the step under way */
+
     /* intakes.c, forward.c, proposals.c */
     px_intake *intakes;
     px_intake *intakes_by_holder[PX_HOLDER_BUCKETS];
@@ -218,6 +224,14 @@ void px_links_ping(px_node *node);
 void px_links_say_hello_again(px_node *node);
 /* May what this member says count as a voter's word? [R19] */
 bool px_links_is_voter(const px_node *node, uint32_t member);
+
+/* ---- salvage.c ---- */
+/* Says what was found damaged at the start; `fault` is empty where nothing was. */
+void px_salvage_start(px_node *node, const px_wal_fault *fault);
+/* Offers the core what stands behind the damage, and says when the log is whole again. */
+void px_salvage_turn(px_node *node);
+/* What a damaged log waits for, in words; leaves them empty where it is whole. */
+void px_salvage_missing(const px_node *node, char *words, size_t size_bytes);
 
 /* ---- dispatch.c ---- */
 void px_dispatch(px_node *node, uint32_t from, const px_wire *wire);

@@ -14,6 +14,7 @@ static px_lane lane_of(const px_message *message)
 {
     switch (message->kind) {
     case PX_MESSAGE_PIECE:
+    case PX_MESSAGE_MENDED:
     case PX_MESSAGE_TAIL: return PX_LANE_BULK;
     case PX_MESSAGE_SYNC:
     case PX_MESSAGE_ACCEPT: return PX_LANE_LOG;
@@ -142,7 +143,7 @@ static bool part_from_disk(px_node *node, uint64_t after, uint64_t last, size_t 
 static void do_send_log(px_node *node, uint32_t to_mask, const px_message *template, uint64_t last)
 {
     px_wire wire = {.kind = PX_WIRE_CORE, .core = *template};
-    const bool is_piece = template->kind == PX_MESSAGE_PIECE;
+    const bool is_piece = template->kind == PX_MESSAGE_PIECE || template->kind == PX_MESSAGE_MENDED;
     const size_t bytes_max = is_piece ? PX_PIECE_BYTES : SIZE_MAX;
     const uint64_t after = template->log.after;
     px_buffer *owner = NULL;

@@ -82,7 +82,8 @@ void px_status_fill(px_app *app, px_status *status)
     (void)px_core_chain_at(node->core, node->view.state.chosen, &status->digest);
     status->diverged = node->view.diverged;
     if (!status->has_leader) status->leaderless_us = px_node_now_us(node) - node->leaderless_since_us;
-    px_roster_missing(node, status->waiting_for, sizeof status->waiting_for);
+    px_salvage_missing(node, status->waiting_for, sizeof status->waiting_for);
+    if (!status->waiting_for[0]) px_roster_missing(node, status->waiting_for, sizeof status->waiting_for);
     if (node->view.diverged)
         copy_text(status->waiting_for, sizeof status->waiting_for,
                   "diverged: its log differs from a majority's");

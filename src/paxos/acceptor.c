@@ -60,6 +60,8 @@ void px_acceptor_on_prepare(px_core *core, uint32_t from, const px_message *mess
     const px_ballot ballot = message->ballot;
     if (!px_voters_learn(core, from, ballot)) return; /* it will ask again */
     if (!core->is_voting && !PX_MUTANT("r18_votes_before_the_roster_is_complete")) return;
+    if (core->claim.is_unsure && !PX_MUTANT("r16_unsure_promises"))
+        return; /* it does not know its log [R16] */
     if (px_ballot_less(ballot, core->promised) && !PX_MUTANT("r3_promise_below_promised")) {
         px_acceptor_refuse(core, from, ballot);
         return;
@@ -165,6 +167,7 @@ static void extend(px_core *core, uint32_t from, const px_message *message)
     else
         send_accepted(core);
     take_chosen(core, message->ballot, message->state.chosen);
+    px_repair_on_extended(core);
 }
 
 /* Notes a word of a leader. Returns false where it may not be heeded. */

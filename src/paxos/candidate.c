@@ -21,17 +21,25 @@ static void send_prepare(px_core *core, uint32_t to_mask)
     px_core_send(core, to_mask, after, &prepare);
 }
 
+/* Is its log damaged, as it promised? [R16] */
+static bool is_faulty(const px_peer *peer)
+{
+    return peer->promised_claimed > peer->promised_taken;
+}
+
+/* Of these an intact promise is still wanted. */
 static uint32_t members_without_promise(const px_core *core)
 {
     uint32_t mask = px_core_others(core);
     for (uint32_t member = 0; member < core->config.member_count; member++)
-        if (core->peers[member].has_promised) mask &= ~(1u << member);
+        if (core->peers[member].has_promised && !is_faulty(&core->peers[member])) mask &= ~(1u << member);
     return mask;
 }
 
 void px_candidate_campaign(px_core *core)
 {
     px_assert(core->is_voting && !core->is_diverged);
+    if (px_repair_is_faulty(core) && !PX_MUTANT("r16_faulty_leads")) return;
     if (px_tickets_room(&core->tickets) <= PX_TICKETS_RESERVED) return;
     /* A promise may outlive a power cut, and the record before it, that knew its configuration, not. */
     if (core->promised.config > core->voters.current.number) return;
@@ -81,19 +89,28 @@ static bool is_better(px_ballot accepted, uint64_t taken, px_ballot than_accepte
     return order > 0 || (order == 0 && taken > than_taken);
 }
 
-/* The member whose log is adopted; the own place where no other's is better. */
+/* The member whose intact log is adopted, the own place where no other's is better; PX_MEMBERS_MAX where a
+ * damaged log is better and those with intact ones are no majority: then it must be mended first. [R16] */
 static uint32_t best_log(const px_core *core)
 {
-    uint32_t best = core->config.self;
+    uint32_t best = core->config.self, intact = core->has_own_promise ? 1 : 0;
     px_ballot accepted = core->accepted;
     uint64_t taken = core->slots.taken;
     for (uint32_t member = 0; member < core->config.member_count; member++) {
         const px_peer *peer = &core->peers[member];
-        if (!peer->has_promised || !px_voters_counts(core, member)) continue;
+        if (!peer->has_promised || !px_voters_counts(core, member) || is_faulty(peer)) continue;
+        intact++;
         if (!is_better(peer->promised_accepted, peer->promised_taken, accepted, taken)) continue;
         best = member;
         accepted = peer->promised_accepted;
         taken = peer->promised_taken;
+    }
+    if (intact >= px_core_majority(core) || PX_MUTANT("r16_leads_past_a_damaged_log")) return best;
+    for (uint32_t member = 0; member < core->config.member_count; member++) {
+        const px_peer *peer = &core->peers[member];
+        if (!peer->has_promised || !px_voters_counts(core, member) || !is_faulty(peer)) continue;
+        if (is_better(peer->promised_accepted, peer->promised_claimed, accepted, taken))
+            return PX_MEMBERS_MAX;
     }
     return best;
 }
@@ -115,9 +132,11 @@ static void try_adopt(px_core *core)
         if (core->peers[member].has_promised && px_voters_counts(core, member)) promises++;
     if (promises < px_core_majority(core)) return;
     if (px_tickets_room(&core->tickets) <= PX_TICKETS_RESERVED) return;
+    const uint32_t source = best_log(core);
+    if (source == PX_MEMBERS_MAX) return;
     px_election_enter(core, PX_PHASE_ADOPTING);
     core->adopt_round = core->round;
-    core->source = best_log(core);
+    core->source = source;
     if (core->source == core->config.self) {
         adopt_own(core);
     } else if (core->peers[core->source].promised_taken < core->slots.chosen) {
@@ -140,6 +159,7 @@ void px_candidate_on_promise(px_core *core, uint32_t from, const px_message *mes
     peer->has_promised = true;
     peer->promised_accepted = message->state.accepted;
     peer->promised_taken = message->state.taken;
+    peer->promised_claimed = message->state.claimed;
     try_adopt(core);
 }
 

@@ -143,6 +143,7 @@ static void send_piece(px_core *core, uint32_t to, uint64_t after)
 static void answer_candidate(px_core *core, uint32_t from, const px_message *message)
 {
     if (!core->is_voting) return;
+    if (px_repair_is_faulty(core) && !PX_MUTANT("r16_damaged_log_is_adopted")) return;
     if (!px_ballot_equal(message->ballot, core->promised)) {
         if (px_ballot_less(message->ballot, core->promised)) px_acceptor_refuse(core, from, message->ballot);
         return;
@@ -170,7 +171,10 @@ void px_catchup_on_fetch(px_core *core, uint32_t from, const px_message *message
         return;
     }
     if (px_proposer_tend(core, from, true)) return;
-    send_piece(core, from, message->state.chosen);
+    if (message->state.chosen < core->slots.chosen)
+        send_piece(core, from, message->state.chosen);
+    else
+        px_repair_answer(core, from, &message->state);
 }
 
 /* ---- taking ---- */

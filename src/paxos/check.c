@@ -29,6 +29,7 @@ static bool is_state_sane(const px_core *core, const px_node_state *state)
     if (px_ballot_less(state->promised, state->accepted)) return false;
     if (state->taken >= PX_NUMBER_END || state->cuts >= PX_NUMBER_END) return false;
     if (state->durable > state->taken || state->chosen > state->taken) return false;
+    if (state->claimed && (state->claimed <= state->taken || state->claimed >= PX_NUMBER_END)) return false;
     return state->chosen != 0 || px_hash_is_zero(state->chosen_chain);
 }
 
@@ -51,7 +52,8 @@ static bool is_ballot_its(const px_core *core, uint32_t from, const px_message *
     case PX_MESSAGE_FETCH: return px_ballot_is_none(ballot) || ballot.node == from;
     case PX_MESSAGE_HEARD: return px_ballot_is_none(message->leads) || message->leads.node == from;
     case PX_MESSAGE_HEARTBEAT:
-    case PX_MESSAGE_PIECE: return true;
+    case PX_MESSAGE_PIECE:
+    case PX_MESSAGE_MENDED: return true;
     }
     return false;
 }
@@ -157,6 +159,7 @@ static void check_roles(const px_core *core)
 {
     if (core->phase != PX_PHASE_FOLLOWER) {
         px_assert(core->is_voting && !core->is_diverged);
+        px_assert(!px_repair_is_faulty(core)); /* [R16] */
         px_assert(px_ballot_equal(core->promised, core->ballot));
         px_assert(core->ballot.node == core->config.self);
     }
@@ -226,6 +229,7 @@ uint64_t px_core_digest(const px_core *core)
     digest = mix(mix(mix(digest, core->adopted_upto), core->followers_told), core->is_handing_over);
     digest = mix(mix(mix(digest, core->barrier_first), core->barrier_end), core->probe);
     digest = mix(mix(mix(digest, core->violations), core->is_diverged), core->probed_mask);
+    digest = mix(mix(mix(digest, core->claim.length), core->claim.is_unsure), core->anchor_slot);
     digest = mix(mix(mix(digest, core->voters.own_id), core->voters.current.number), core->voters.next_slot);
     for (uint32_t member = 0; member < core->config.member_count; member++)
         digest = mix_peer(digest, &core->peers[member]);

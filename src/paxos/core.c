@@ -92,6 +92,7 @@ px_node_state px_core_state_taken(const px_core *core)
         .taken = slots->taken,
         .chosen = slots->chosen,
         .chosen_chain = px_slots_at(slots, slots->chosen)->chain,
+        .claimed = px_repair_claimed(core),
     };
 }
 
@@ -118,7 +119,7 @@ static void note_ballot(px_core *core, px_ballot ballot)
 static bool has_state(px_message_kind kind)
 {
     return kind != PX_MESSAGE_ACCEPT && kind != PX_MESSAGE_CHOSEN && kind != PX_MESSAGE_PROBE &&
-           kind != PX_MESSAGE_TAKE_OVER && kind != PX_MESSAGE_PIECE;
+           kind != PX_MESSAGE_TAKE_OVER && kind != PX_MESSAGE_PIECE && kind != PX_MESSAGE_MENDED;
 }
 
 /* What was stated is durable, so lower ballots were stated earlier: messages overtake one another. */
@@ -188,6 +189,7 @@ static void on_message(px_core *core, uint32_t from, const px_message *message)
     case PX_MESSAGE_PROBE: px_barrier_on_probe(core, from, message); break;
     case PX_MESSAGE_PROBED: px_barrier_on_probed(core, from, message); break;
     case PX_MESSAGE_TAKE_OVER: px_election_on_take_over(core, from, message); break;
+    case PX_MESSAGE_MENDED: px_repair_on_mended(core, from, message); break;
     }
 }
 
@@ -264,6 +266,10 @@ void px_core_step(px_core *core, const px_input *input, px_effects *effects)
     case PX_IN_PROPOSE: px_proposer_propose(core, &input->propose); break;
     case PX_IN_STORED: on_stored(core, input->stored); break;
     case PX_IN_LINK: on_link(core, input->link.member, input->link.up, input->link.storage_id); break;
+    case PX_IN_SALVAGE:
+        px_repair_on_salvage(core, &input->salvage.log, input->salvage.anchor_slot,
+                             input->salvage.anchor_chain);
+        break;
     case PX_IN_DISK: core->disk = input->disk; break;
     case PX_IN_BARRIER: px_barrier_ask(core, input->barrier); break;
     case PX_IN_TRANSFER: px_proposer_transfer(core, input->transfer); break;
@@ -332,7 +338,7 @@ bool px_core_recent(const px_core *core, uint32_t inputs_ago, px_core_event *eve
 
 static px_role role_of(const px_core *core)
 {
-    if (!core->is_started) return PX_ROLE_RECOVERING;
+    if (!core->is_started || px_repair_is_faulty(core)) return PX_ROLE_RECOVERING;
     if (!core->is_voting) return PX_ROLE_LEARNER;
     switch (core->phase) {
     case PX_PHASE_FOLLOWER: return PX_ROLE_FOLLOWER;
@@ -350,6 +356,7 @@ void px_core_look(const px_core *core, px_core_view *view)
     view->leader = px_election_leader(core, &view->relay);
     view->state = px_core_state_durable(core);
     view->index_chosen = px_slots_index_next(&core->slots, core->slots.chosen) - 1;
+    if (px_repair_is_faulty(core)) view->claim = core->claim;
     view->adopted = core->phase == PX_PHASE_LEADING && core->slots.chosen >= core->adopted_upto;
     view->elections = core->elections;
     for (uint32_t member = 0; member < core->config.member_count; member++) {

@@ -83,6 +83,9 @@ typedef enum {
     PX_IN_DISK,    /* health of the own disk */
     /* a reader wants a linearizable index; only a leader answers, others get an ANSWER with ok = false */
     PX_IN_BARRIER,
+    /* from behind the damage of the own disk: slots that continue the damaged log; or, where there are none
+     * now, the next slot that is known of it [R16] */
+    PX_IN_SALVAGE,
     PX_IN_TRANSFER, /* hand leadership to `member`, or to whoever is best where it is PX_MEMBERS_MAX [R14] */
     PX_IN_TICK
 } px_input_kind;
@@ -114,6 +117,11 @@ typedef struct {
             bool up;
             uint64_t storage_id; /* of its disk as far as it is known, else 0 */
         } link;
+        struct {
+            px_log_part log;
+            uint64_t anchor_slot; /* where log.count is 0 */
+            px_hash anchor_chain; /* there; zero: not known */
+        } salvage;
         px_disk_health disk;
         uint64_t barrier; /* the shell's name for the request */
         uint32_t transfer;
@@ -230,7 +238,7 @@ bool px_core_session_by_holder(const px_core *core, uint64_t holder, px_session 
 bool px_core_session_is_expired(const px_core *core, px_bytes name);
 
 typedef enum {
-    PX_ROLE_RECOVERING,
+    PX_ROLE_RECOVERING, /* its log is being read, or was damaged and is not whole again [R16] */
     PX_ROLE_LEARNER,
     PX_ROLE_FOLLOWER,
     PX_ROLE_CANDIDATE,
@@ -247,6 +255,7 @@ typedef struct {
         relay;
     px_node_state state;
     uint64_t index_chosen; /* index of the last chosen message */
+    px_claim claim;        /* of a damaged log, until it is whole again; else all zero [R16] */
     bool adopted;          /* a leader whose whole adopted log is chosen in its own ballot [R7a] */
     uint64_t elections;    /* campaigns begun here */
     px_node_state members[PX_MEMBERS_MAX]; /* as last heard; own place: state */

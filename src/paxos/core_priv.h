@@ -64,6 +64,7 @@ typedef struct {
     bool has_promised; /* the ballot of this campaign */
     px_ballot promised_accepted;
     uint64_t promised_taken;
+    uint64_t promised_claimed; /* > promised_taken where its log is damaged [R16] */
 
     /* proposer.c: since this node leads its present ballot */
     uint64_t
@@ -99,6 +100,12 @@ struct px_core {
     uint64_t chosen_told;    /* Invariant: <= slots.chosen. What the shell knows. */
     px_ballot accepted_told; /* the last ACCEPTED sent */
     uint64_t accepted_told_length;
+
+    /* repair.c: what a damaged log was, and the next slot that is known of it [R16] */
+    px_claim claim;
+    uint64_t anchor_slot;
+    px_hash anchor_chain;
+    uint32_t mend_from; /* who was asked last */
 
     /* election.c */
     px_phase phase;
@@ -295,6 +302,20 @@ void px_catchup_on_stored(px_core *core);
 void px_catchup_on_round(px_core *core);
 void px_catchup_on_link(px_core *core, uint32_t member);
 bool px_catchup_fits_window(const px_core *core, uint64_t after);
+
+/* ---- repair.c ---- */
+/* Was the log damaged, and is it not yet what it was? */
+bool px_repair_is_faulty(const px_core *core);
+/* What a node's state says of it: the length that the log had, or 0. */
+uint64_t px_repair_claimed(const px_core *core);
+/* A record changes the log: what becomes of the claim? */
+void px_repair_on_record(px_core *core, const px_record *record);
+void px_repair_on_extended(px_core *core);
+void px_repair_on_round(px_core *core);
+/* Sends what a damaged log of that state misses. */
+void px_repair_answer(px_core *core, uint32_t from, const px_node_state *state);
+void px_repair_on_mended(px_core *core, uint32_t from, const px_message *message);
+void px_repair_on_salvage(px_core *core, const px_log_part *log, uint64_t anchor_slot, px_hash anchor_chain);
 
 /* ---- barrier.c ---- */
 void px_barrier_ask(px_core *core, uint64_t request);

@@ -199,6 +199,7 @@ void px_election_on_tick(px_core *core)
     px_proposer_on_round(core);
     px_voters_on_round(core);
     px_catchup_on_round(core);
+    px_repair_on_round(core);
     px_barrier_on_round(core);
 }
 

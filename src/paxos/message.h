@@ -32,11 +32,13 @@ typedef enum {
     PX_MESSAGE_ACCEPTED, /* ballot, state: state.durable slots accepted in this ballot, cumulative [R6] */
     /* ballot, state.chosen: what an ACCEPT would have carried, when there is none to send */
     PX_MESSAGE_CHOSEN,
-    PX_MESSAGE_PROBE,    /* ballot, probe: are you still under it? [R7] */
-    PX_MESSAGE_PROBED,   /* ballot, probe, state */
-    PX_MESSAGE_TAKE_OVER /* ballot: the leader of it has stopped; campaign now [R14] */
+    PX_MESSAGE_PROBE,     /* ballot, probe: are you still under it? [R7] */
+    PX_MESSAGE_PROBED,    /* ballot, probe, state */
+    PX_MESSAGE_TAKE_OVER, /* ballot: the leader of it has stopped; campaign now [R14] */
+    /* ballot (the sender's accepted one), log: slots behind the asker's damaged log, chosen or not [R16] */
+    PX_MESSAGE_MENDED
 } px_message_kind;
-#define PX_MESSAGE_KINDS 15
+#define PX_MESSAGE_KINDS 16
 
 typedef enum { PX_DISK_WELL = 0, PX_DISK_OVERDUE = 1, PX_DISK_FULL = 2 } px_disk_health;
 
@@ -49,6 +51,7 @@ typedef struct {
     uint64_t taken;       /* length of the log in its memory, >= durable */
     uint64_t chosen;      /* last slot it knows chosen, <= taken */
     px_hash chosen_chain; /* the chain hash at `chosen` */
+    uint64_t claimed;     /* length that its damaged log had, > taken; 0: it is whole [R16] */
 } px_node_state;
 
 /* Consecutive entries behind a slot on which both sides agree. */

@@ -148,6 +148,8 @@ void px_taken_store(px_core *core, px_record_kind kind, const px_log_part *log, 
 {
     if (kind != PX_RECORD_APPEND) cut(core, log->after);
     append(core, log, chosen);
+    const px_record record = {.kind = kind};
+    px_repair_on_record(core, &record);
     (void)hand_over(core, kind, log);
 }
 
@@ -188,4 +190,5 @@ void px_taken_restore(px_core *core, const px_record *record)
     if (record->kind != PX_RECORD_APPEND) cut(core, record->log.after);
     if (record->chosen > core->chosen_stated) core->chosen_stated = record->chosen;
     append(core, &record->log, core->chosen_stated);
+    px_repair_on_record(core, record);
 }

@@ -79,6 +79,7 @@ bool px_voters_heed(const px_core *core, uint32_t from, const px_message *messag
     case PX_MESSAGE_HEARD:
     case PX_MESSAGE_FETCH:
     case PX_MESSAGE_PIECE:
+    case PX_MESSAGE_MENDED:
     case PX_MESSAGE_REFUSE: return true;
     case PX_MESSAGE_PREPARE:
     case PX_MESSAGE_SYNC:

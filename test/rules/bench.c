@@ -149,6 +149,22 @@ void bench_restart(px_bench *bench)
     start(bench, true);
 }
 
+void bench_damage(px_bench *bench, const px_bench_log *log, uint64_t left, px_claim claim)
+{
+    const px_ballot accepted = bench->view.state.accepted;
+    free_records(bench, bench->durable_count);
+    bench->records[bench->record_count++] = (px_record){
+        .kind = PX_RECORD_CLAIM,
+        .promised = accepted,
+        .accepted = accepted,
+        .cuts = bench->view.state.cuts,
+        .log = {left, left ? log->entries[left - 1].chain : (px_hash){0, 0}, 0, NULL},
+        .claim = claim,
+    };
+    bench->durable_count = bench->record_count;
+    bench_restart(bench);
+}
+
 void bench_close(px_bench *bench)
 {
     free(bench->core);

@@ -44,6 +44,8 @@ void bench_close(px_bench *bench);
 void bench_roster(px_bench *bench, uint64_t own_id);
 /* Ends the run and starts a new one from what was durable. */
 void bench_restart(px_bench *bench);
+/* Likewise; of what was durable, slots behind `left` of the log are found damaged then. [R16] */
+void bench_damage(px_bench *bench, const px_bench_log *log, uint64_t left, px_claim claim);
 
 void bench_step(px_bench *bench, px_input *input);
 void bench_give(px_bench *bench, uint32_t from, const px_message *message);

@@ -260,8 +260,9 @@ void sim_check_claim(sim_world *world, uint32_t place)
     voter->roster_id = node->state.members[place].storage_id;
     claim(world->checks->protocol, place, node->view.state.chosen, node->view.state.chosen_chain);
     const uint64_t kept = world->checks->protocol->voters[place].kept;
-    sim_check(world, node->view.state.taken >= kept, "accepted stays",
-              "the log of %s ends at slot %llu, and it helped to choose slot %llu",
+    const px_claim *claimed = &node->view.claim; /* a damaged log counts as what it was [R16] */
+    sim_check(world, node->view.state.taken >= kept || claimed->length >= kept || claimed->is_unsure,
+              "accepted stays", "the log of %s ends at slot %llu, and it helped to choose slot %llu",
               name_of(world->checks->protocol, place), (ull)node->view.state.taken, (ull)kept);
 }
 
@@ -438,6 +439,7 @@ static void on_message(sim_protocol *protocol, uint32_t from, const px_message *
     case PX_MESSAGE_PIECE: on_piece(protocol, from, message); break;
     case PX_MESSAGE_HEARTBEAT:
     case PX_MESSAGE_FETCH:
+    case PX_MESSAGE_MENDED:
     case PX_MESSAGE_TAIL:
     case PX_MESSAGE_CHOSEN:
     case PX_MESSAGE_PROBE:
@@ -487,14 +489,17 @@ void sim_check_start(sim_world *world, uint32_t place)
               "%s starts with promised %llu, and had said %llu", name_of(protocol, place),
               (ull)state->promised.number, (ull)voter->promised.number);
     const int order = px_ballot_compare(state->accepted, voter->accepted);
+    const px_claim *claimed = &world->nodes[place]->node->view.claim;
+    const uint64_t length = state->durable > claimed->length ? state->durable : claimed->length;
+    if (claimed->is_unsure) return; /* it says nothing of what it accepted [R16] */
     sim_check(world, order >= 0, "stable before said",
               "%s starts with accepted ballot %llu, and had said %llu", name_of(protocol, place),
               (ull)state->accepted.number, (ull)voter->accepted.number);
-    const bool is_short = order == 0 && (state->cuts < voter->cuts ||
-                                         (state->cuts == voter->cuts && state->durable < voter->durable));
+    const bool is_short =
+        order == 0 && (state->cuts < voter->cuts || (state->cuts == voter->cuts && length < voter->durable));
     sim_check(world, !is_short, "stable before said",
               "%s starts with %llu slots (cut %llu times), had said %llu (%llu)", name_of(protocol, place),
-              (ull)state->durable, (ull)state->cuts, (ull)voter->durable, (ull)voter->cuts);
+              (ull)length, (ull)state->cuts, (ull)voter->durable, (ull)voter->cuts);
     sim_check_claim(world, place);
 }
 

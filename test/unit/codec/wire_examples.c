@@ -64,7 +64,7 @@ static px_wire example_core(px_message_kind kind)
 {
     px_wire wire = {.kind = PX_WIRE_CORE};
     px_message *const message = &wire.core;
-    const px_node_state state = {promised, accepted, 1, 43, 44, 41, chain};
+    const px_node_state state = {promised, accepted, 1, 43, 44, 41, chain, 47};
     message->kind = kind;
     message->state = state;
     message->ballot = led;
@@ -84,6 +84,10 @@ static px_wire example_core(px_message_kind kind)
     case PX_MESSAGE_ACCEPTED: break;
     case PX_MESSAGE_PIECE:
         message->ballot = (px_ballot){0};
+        message->state = (px_node_state){0};
+        message->log = example_log(2);
+        break;
+    case PX_MESSAGE_MENDED:
         message->state = (px_node_state){0};
         message->log = example_log(2);
         break;

@@ -81,13 +81,25 @@ static void refuse_each_field(void (*change)(json_t *parent, const char *key))
 
 static void remove_field(json_t *parent, const char *key)
 {
-    json_object_del(parent, key);
+    if (strcmp(key, "claimed") == 0) /* which may be missing */
+        json_object_set_new(parent, key, json_string("47"));
+    else
+        json_object_del(parent, key);
 }
 
 static void refuse__without_any_one_field(void **state)
 {
     (void)state;
     refuse_each_field(remove_field);
+}
+
+static void take__a_state_without_a_claim(void **state)
+{
+    (void)state;
+    json_t *const object = example_object(PX_MESSAGE_HEARD - 1);
+    assert_int_equal(json_object_del(json_object_get(object, "state"), "claimed"), 0);
+    assert_int_equal(decode_object(object), PX_OK);
+    json_decref(object);
 }
 
 static void set_null(json_t *parent, const char *key)
@@ -467,6 +479,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuse__cut_short_anywhere),
         cmocka_unit_test(refuse__without_any_one_field),
+        cmocka_unit_test(take__a_state_without_a_claim),
         cmocka_unit_test(refuse__a_wrong_kind_in_any_field),
         cmocka_unit_test(refuse__an_empty_array_where_none_may_be),
         cmocka_unit_test(refuse__any_field_that_comes_twice),

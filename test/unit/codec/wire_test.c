@@ -240,7 +240,8 @@ static void wire__a_full_window_fits_into_the_longest_line(void **state)
     const px_ballot highest = {PX_NUMBER_END - 1, PX_NUMBER_END - 1, PX_MEMBERS_MAX - 1};
     wire.to = (px_incarnation){UINT64_MAX, PX_NUMBER_END - 1};
     wire.core.ballot = highest;
-    wire.core.state = (px_node_state){highest, highest, most, most, most, most, {UINT64_MAX, UINT64_MAX}};
+    wire.core.state =
+        (px_node_state){highest, highest, most, most, most, most, {UINT64_MAX, UINT64_MAX}, most};
     wire.core.log = (px_log_part){most, {UINT64_MAX, UINT64_MAX}, PX_WINDOW_SLOTS, entries};
     size_t size_bytes;
     uint8_t *const line = wire_line(&wire, &size_bytes);
