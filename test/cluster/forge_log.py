@@ -1,7 +1,8 @@
 # forge_log.py - another content in a stopped node's log, so that every checksum and hash of it is right.
 #
 # Meaning    Works on the first segment, as docs/log-format.md lays it out: replaces bytes of a message by as
-#            many others, and follows the change through body hash, chain and checksums to the log's end.
+#            many others, and follows the change through body hash, chain and checksums to the log's end and
+#            into the mark.
 # SPDX-License-Identifier: Apache-2.0
 import ctypes
 import ctypes.util
@@ -77,6 +78,17 @@ def forge_payload(payload, count, old, new, chains):
     return found
 
 
+def forge_mark(path, chains):
+    """Both lines of the mark state the chain hash at the log's length as it is now."""
+    with open(path, "r+b") as file:
+        mark = bytearray(file.read())
+        for at in (0, 512):
+            mark[at + 88:at + 104] = chains[struct.unpack_from("<Q", mark, at + 72)[0]]
+            struct.pack_into("<Q", mark, at + 120, crc32c(mark[at:at + 120]))
+        file.seek(0)
+        file.write(mark)
+
+
 def forge(folder, old, new):
     """Replaces the message `old` by `new`, as long as it, in the log of a stopped node."""
     assert len(old) == len(new)
@@ -97,5 +109,6 @@ def forge(folder, old, new):
         before = crc32c(log[at:at + HEADER - 4])
         struct.pack_into("<I", log, at + 188, before)
     assert found, f"{old} is not in the log"
+    forge_mark(os.path.join(folder, "mark"), chains)
     with open(path, "r+b") as file:
         file.write(log)
