@@ -74,39 +74,6 @@ static void pipelined_sends_of_one_client_keep_their_order(void **state)
     close(fd);
 }
 
-static void bad_requests_are_told_and_keep_the_connection(void **state)
-{
-    world *w = *state;
-    static const char *const bad[] = {"nonsense\n",
-                                      "{\"op\":\"send\"}\n",
-                                      "{\"op\":\"fly\"}\n",
-                                      "[]\n",
-                                      "{\"data\":\"x\"}\n",
-                                      "{\"op\":\"send\",\"data\":\"x\",\"b64\":\"eA==\"}\n",
-                                      "{\"op\":\"send\",\"b64\":\"x\"}\n",
-                                      "{\"op\":\"send\",\"data\":7}\n",
-                                      "{\"op\":\"send\",\"data\":\"x\"\n",
-                                      "{\"op\":\"send\",\"data\":\"\xff\"}\n",
-                                      "{\"op\":\"send\",\"data\":\"x\",\"data\":\"y\"}\n",
-                                      "{\"op\":\"follow\"}\n",
-                                      "{\"op\":\"follow\",\"from\":\"here\"}\n",
-                                      "{\"op\":\"follow\",\"from\":-1}\n",
-                                      "{\"op\":\"send\",\"data\":\"x\",\"timeout_ms\":\"1\"}\n",
-                                      "{}\n"};
-    world_open(w);
-    const int fd = client(w);
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        ask(w, fd, bad[i]);
-        assert_reply_begins(w, fd, "{\"ok\":false,\"error\":\"bad_request\",\"message\":\"");
-    }
-    ask(w, fd, "{\"tag\":\"t\",\"op\":\"fly\"}\n");
-    assert_reply_begins(w, fd, "{\"ok\":false,\"tag\":\"t\",\"error\":\"bad_request\",\"message\":\"");
-    ask(w, fd, "\r\n  \n{\"op\":\"send\",\"data\":\"good\",\"unknown\":[{}]}\r\n");
-    assert_reply(w, fd, "{\"ok\":true,\"index\":1}");
-    assert_int_equal(w->app.delivered, 1);
-    close(fd);
-}
-
 static void a_message_over_the_limit_is_refused_and_one_at_it_is_taken(void **state)
 {
     world *w = *state;
@@ -647,7 +614,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_send_is_answered_with_its_index_once_committed),
         TEST(pipelined_sends_of_one_client_keep_their_order),
-        TEST(bad_requests_are_told_and_keep_the_connection),
         TEST(a_message_over_the_limit_is_refused_and_one_at_it_is_taken),
         TEST(a_send_that_waits_too_long_is_unknown),
         TEST(r17__a_send_is_told_that_the_disk_is_full_and_goes_on_when_it_has_space),
