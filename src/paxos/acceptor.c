@@ -17,7 +17,7 @@
 void px_acceptor_promise(px_core *core, px_ballot ballot)
 {
     px_assert(!px_ballot_less(ballot, core->promised) || PX_MUTANT("r3_promise_below_promised"));
-    if (px_ballot_less(core->ballot, ballot)) px_election_enter(core, PX_PHASE_FOLLOWER);
+    px_election_enter(core, PX_PHASE_FOLLOWER);
     core->promised = ballot;
     core->promised_round = core->round;
     if (ballot.number > core->number_seen) core->number_seen = ballot.number;

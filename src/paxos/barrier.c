@@ -38,7 +38,7 @@ static void answer(px_core *core, uint64_t request, bool ok, uint64_t index)
 void px_barrier_ask(px_core *core, uint64_t request)
 {
     const bool is_full = core->barrier_end - core->barrier_first == PX_BARRIERS_MAX;
-    if (core->phase != PX_PHASE_LEADING || is_full || core->is_diverged) {
+    if (core->phase != PX_PHASE_LEADING || is_full) {
         answer(core, request, false, 0);
         return;
     }

@@ -21,6 +21,12 @@ static void send_prepare(px_core *core, uint32_t to_mask)
     px_core_send(core, to_mask, after, &prepare);
 }
 
+/* Has it promised the ballot of this campaign, with the disk that counts at its place? */
+static bool has_promise(const px_core *core, uint32_t member)
+{
+    return core->peers[member].has_promised && px_voters_counts(core, member);
+}
+
 /* Is its log damaged, as it promised? [R16] */
 static bool is_faulty(const px_peer *peer)
 {
@@ -43,7 +49,6 @@ void px_candidate_campaign(px_core *core)
     if (px_tickets_room(&core->tickets) <= PX_TICKETS_RESERVED) return;
     /* A promise may outlive a power cut, and the record before it, that knew its configuration, not. */
     if (core->promised.config > core->voters.current.number) return;
-    px_election_enter(core, PX_PHASE_FOLLOWER); /* what was led or tried before is over */
     if (PX_MUTANT("r14_number_from_own_promise")) core->number_seen = core->promised.number;
     px_acceptor_promise(core,
                         (px_ballot){core->voters.current.number, core->number_seen + 1, core->config.self});
@@ -98,7 +103,7 @@ static uint32_t best_log(const px_core *core)
     uint64_t taken = core->slots.taken;
     for (uint32_t member = 0; member < core->config.member_count; member++) {
         const px_peer *peer = &core->peers[member];
-        if (!peer->has_promised || !px_voters_counts(core, member) || is_faulty(peer)) continue;
+        if (!has_promise(core, member) || is_faulty(peer)) continue;
         intact++;
         if (!is_better(peer->promised_accepted, peer->promised_taken, accepted, taken)) continue;
         best = member;
@@ -108,7 +113,7 @@ static uint32_t best_log(const px_core *core)
     if (intact >= px_core_majority(core) || PX_MUTANT("r16_leads_past_a_damaged_log")) return best;
     for (uint32_t member = 0; member < core->config.member_count; member++) {
         const px_peer *peer = &core->peers[member];
-        if (!peer->has_promised || !px_voters_counts(core, member) || !is_faulty(peer)) continue;
+        if (!has_promise(core, member) || !is_faulty(peer)) continue;
         if (is_better(peer->promised_accepted, peer->promised_claimed, accepted, taken))
             return PX_MEMBERS_MAX;
     }
@@ -126,10 +131,9 @@ static void adopt_own(px_core *core)
 
 static void try_adopt(px_core *core)
 {
-    if (core->phase != PX_PHASE_PREPARING) return;
     uint32_t promises = core->has_own_promise ? 1 : 0;
     for (uint32_t member = 0; member < core->config.member_count; member++)
-        if (core->peers[member].has_promised && px_voters_counts(core, member)) promises++;
+        if (has_promise(core, member)) promises++;
     if (promises < px_core_majority(core)) return;
     if (px_tickets_room(&core->tickets) <= PX_TICKETS_RESERVED) return;
     const uint32_t source = best_log(core);

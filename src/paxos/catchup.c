@@ -128,13 +128,12 @@ bool px_catchup_fits_window(const px_core *core, uint64_t after)
 {
     const px_slots *slots = &core->slots;
     if (after >= slots->chosen) return true;
-    if (slots->taken - after > PX_WINDOW_SLOTS || !px_slots_at(slots, after)) return false;
+    if (slots->taken - after > PX_WINDOW_SLOTS) return false;
     return px_slots_bytes_behind(slots, after) <= PX_WINDOW_BYTES;
 }
 
 static void send_piece(px_core *core, uint32_t to, uint64_t after)
 {
-    if (after >= core->slots.chosen) return;
     const px_message piece = {.kind = PX_MESSAGE_PIECE};
     px_core_send_log(core, 1u << to, &piece, after, core->slots.chosen);
 }

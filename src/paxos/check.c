@@ -53,9 +53,9 @@ static bool is_ballot_its(const px_core *core, uint32_t from, const px_message *
     case PX_MESSAGE_HEARD: return px_ballot_is_none(message->leads) || message->leads.node == from;
     case PX_MESSAGE_HEARTBEAT:
     case PX_MESSAGE_PIECE:
-    case PX_MESSAGE_MENDED: return true;
+    case PX_MESSAGE_MENDED: break;
     }
-    return false;
+    return true;
 }
 
 bool px_check_message(px_core *core, uint32_t from, const px_message *message)
@@ -98,7 +98,7 @@ void px_check_state(px_core *core, uint32_t from, const px_node_state *state)
     core->peers[from].differs = true;
     core->peers[from].is_streaming = false;
     core->differs_slot = state->chosen;
-    if (!has_majority_against(core) || core->is_diverged) return;
+    if (!has_majority_against(core)) return;
     px_election_enter(core, PX_PHASE_FOLLOWER);
     core->is_diverged = true;
 }
@@ -166,6 +166,7 @@ static void check_roles(const px_core *core)
     if (core->phase == PX_PHASE_LEADING) {
         px_assert(px_ballot_equal(core->accepted, core->ballot));
         px_assert(core->adopted_upto <= core->slots.taken);
+        px_assert(core->ballot.config == core->voters.current.number); /* [R21] */
         px_assert(core->followers_told <= core->slots.chosen);
     }
     if (core->phase == PX_PHASE_ADOPTING) px_assert(core->source < core->config.member_count);
@@ -174,7 +175,7 @@ static void check_roles(const px_core *core)
     for (uint32_t member = 0; member < core->config.member_count; member++) {
         const px_peer *peer = &core->peers[member];
         if (core->phase == PX_PHASE_LEADING) px_assert(peer->accepted_length <= core->slots.taken);
-        if (peer->is_streaming) px_assert(core->phase == PX_PHASE_LEADING && peer->sent <= core->slots.taken);
+        if (peer->is_streaming) px_assert(core->phase == PX_PHASE_LEADING && peer->sent == core->slots.taken);
         px_assert(peer->heard_round <= core->round);
     }
 }

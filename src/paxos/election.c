@@ -249,8 +249,7 @@ void px_election_on_take_over(px_core *core, uint32_t from, const px_message *me
     if (!core->is_voting || !px_ballot_equal(core->promised, message->ballot)) return;
     if (px_ballot_equal(peer->leads, message->ballot)) peer->leads = peer->follows = (px_ballot){0, 0, 0};
     const px_census census = take_census(core);
-    if (core->phase != PX_PHASE_FOLLOWER || census.heard < px_core_majority(core)) return;
-    if (core->disk == PX_DISK_OVERDUE) return;
+    if (census.heard < px_core_majority(core) || core->disk == PX_DISK_OVERDUE) return;
     px_candidate_campaign(core);
 }
 

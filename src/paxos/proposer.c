@@ -217,7 +217,7 @@ static bool is_too_far_behind(const px_core *core, const px_peer *peer)
 {
     const uint64_t taken = peer->state.taken;
     if (peer->sent <= taken + 1) return false;
-    if (peer->sent - taken > PX_WINDOW_SLOTS || !px_slots_at(&core->slots, taken)) return true;
+    if (peer->sent - taken > PX_WINDOW_SLOTS) return true;
     return px_slots_bytes_behind(&core->slots, taken) > PX_UNTAKEN_BYTES_MAX;
 }
 
@@ -227,7 +227,7 @@ static uint32_t streaming_mask(px_core *core)
     for (uint32_t member = 0; member < core->config.member_count; member++) {
         px_peer *peer = &core->peers[member];
         if (!peer->is_streaming) continue;
-        if (peer->sent + 1 != core->slots.taken || is_too_far_behind(core, peer)) {
+        if (is_too_far_behind(core, peer)) {
             peer->is_streaming = false;
             continue;
         }
@@ -285,8 +285,8 @@ px_room px_core_room(const px_core *core)
 {
     const px_room none = {0, 0};
     if (core->phase != PX_PHASE_LEADING || core->is_handing_over || core->disk == PX_DISK_FULL) return none;
-    if (core->is_diverged || !px_taken_has_room(core)) return none;
-    const bool is_stopped = core->voters.next_slot != 0 || core->ballot.config != core->voters.current.number;
+    if (!px_taken_has_room(core)) return none;
+    const bool is_stopped = core->voters.next_slot != 0;
     if (is_stopped && !PX_MUTANT("r21_proposes_behind_the_stop_sign")) return none;
     const px_slots *slots = &core->slots;
     const uint64_t unchosen = slots->taken - slots->chosen;
@@ -313,7 +313,7 @@ px_room px_core_room(const px_core *core)
 static bool is_caught_up(const px_core *core, uint32_t member)
 {
     const px_peer *peer = &core->peers[member];
-    if (member == core->config.self || !px_election_is_heard(core, member) || peer->differs) return false;
+    if (member == core->config.self || !px_election_is_heard(core, member)) return false;
     if (!px_voters_counts(core, member)) return false;
     if (core->disk == PX_DISK_FULL && peer->disk == PX_DISK_FULL) return false;
     return peer->disk != PX_DISK_OVERDUE && peer->accepted_length == core->slots.taken;
@@ -336,7 +336,8 @@ static void try_hand_over(px_core *core)
 /* Stops proposing, and tells a caught-up member to take over. [R14] */
 void px_proposer_transfer(px_core *core, uint32_t member)
 {
-    if (core->phase != PX_PHASE_LEADING || member == core->config.self || member > PX_MEMBERS_MAX) return;
+    px_assert(member <= PX_MEMBERS_MAX);
+    if (core->phase != PX_PHASE_LEADING || member == core->config.self) return;
     core->is_handing_over = true;
     core->hand_over_to = member;
     core->hand_over_round = core->round;

@@ -76,7 +76,7 @@ static uint32_t find_name(const px_sessions *sessions, px_session_kind kind, px_
     uint32_t row = sessions->by_name[name_bucket(hash)];
     while (row != NONE) {
         const px_session_row *item = &sessions->rows[row];
-        if (item->name_hash == hash && item->kind == kind && item->name_bytes == name.size_bytes &&
+        if (item->kind == kind && item->name_bytes == name.size_bytes &&
             memcmp(sessions->names[row], name.data, name.size_bytes) == 0)
             break;
         row = item->name_next;
@@ -221,8 +221,10 @@ static uint64_t next_of_new(const px_sessions *sessions, uint64_t slot, px_sessi
 {
     if (kind != PX_SESSION_CLIENT || former == NONE) return 1;
     const px_session_row *item = &sessions->rows[former];
-    /* Dropped before: it has expired. Dropped by this very opening, it only makes place for itself. */
-    return item->dropped_slot == 0 || item->dropped_slot == slot ? item->next : 1;
+    /* Dropped before, it would have expired, and not be opened. Dropped by this very opening, it only makes
+     * place for itself. */
+    px_assert(item->dropped_slot == 0 || item->dropped_slot == slot);
+    return item->next;
 }
 
 static void make_row(px_sessions *sessions, uint32_t row, uint64_t slot, const px_opening *opening,
@@ -234,7 +236,6 @@ static void make_row(px_sessions *sessions, uint32_t row, uint64_t slot, const p
         .next = next,
         .next_chosen = next,
         .former = former,
-        .former_holder = former == NONE ? 0 : sessions->rows[former].holder,
         .name_hash = hash_name(opening->kind, opening->name),
         .opener = opening->opener,
         .origin = opening->origin,
@@ -346,10 +347,9 @@ static void undo_opening(px_sessions *sessions, const px_session_change *change)
     px_session_row *item = &sessions->rows[change->row];
     if (item->kind == PX_SESSION_CLIENT) unlink_row(sessions, &sessions->clients, change->row);
     const uint32_t former = item->former;
-    const bool has_former = former != NONE && sessions->rows[former].holder == item->former_holder;
     free_row(sessions, change->row);
     sessions->row_count--;
-    if (has_former) index_name(sessions, former);
+    if (former != NONE) index_name(sessions, former);
     if (undo->fenced != NONE) {
         px_session_row *fenced = &sessions->rows[undo->fenced];
         unlink_row(sessions, &sessions->fenced, undo->fenced);
@@ -439,12 +439,8 @@ bool px_sessions_by_name(const px_sessions *sessions, uint64_t chosen, px_sessio
                          px_session *session)
 {
     uint32_t row = find_name(sessions, kind, name);
-    while (row != NONE && sessions->rows[row].holder > chosen) { /* opened by a slot that is not chosen yet */
-        const px_session_row *item = &sessions->rows[row];
-        const bool has_former =
-            item->former != NONE && sessions->rows[item->former].holder == item->former_holder;
-        row = has_former ? item->former : NONE;
-    }
+    while (row != NONE && sessions->rows[row].holder > chosen) /* opened by a slot that is not chosen yet */
+        row = sessions->rows[row].former;
     if (row == NONE) return false;
     fill_session(&sessions->rows[row], chosen, session);
     return !session->fenced;
@@ -453,7 +449,7 @@ bool px_sessions_by_name(const px_sessions *sessions, uint64_t chosen, px_sessio
 bool px_sessions_by_holder(const px_sessions *sessions, uint64_t chosen, uint64_t holder, px_session *session)
 {
     const uint32_t row = find_holder(sessions, holder);
-    if (row == NONE || holder > chosen || holder == 0) return false;
+    if (row == NONE || holder > chosen) return false;
     fill_session(&sessions->rows[row], chosen, session);
     return true;
 }
@@ -497,6 +493,9 @@ void px_sessions_check(const px_sessions *sessions, uint64_t chosen, uint64_t ta
         px_assert(item->next_chosen <= item->next && item->next_chosen >= 1);
         px_assert(item->holder <= taken && item->fenced_slot <= taken && item->dropped_slot <= taken);
         px_assert(item->dropped_slot == 0 || item->dropped_slot > chosen);
+        if (item->holder > chosen && item->former != NONE)
+            px_assert(sessions->rows[item->former].holder != 0 &&
+                      sessions->rows[item->former].holder < item->holder);
         unchosen += item->next - item->next_chosen;
         if (item->dropped_slot) continue;
         counted++;

@@ -27,15 +27,14 @@ _Static_assert(PX_SESSION_BUCKETS >= PX_SESSION_ROWS, "chains stay short");
 #define PX_OPENERS_MAX 64u
 
 typedef struct {
-    uint64_t holder;        /* slot that opened it; 0: this row is free */
-    uint64_t next;          /* as taken */
-    uint64_t next_chosen;   /* Invariant: next_chosen <= next. */
-    uint64_t fenced_slot;   /* 0: not fenced */
-    uint64_t dropped_slot;  /* 0: not dropped; else the unchosen opening that took its place */
-    uint64_t former_holder; /* session of that name before it, in row `former` while that is it */
+    uint64_t holder;       /* slot that opened it; 0: this row is free */
+    uint64_t next;         /* as taken */
+    uint64_t next_chosen;  /* Invariant: next_chosen <= next. */
+    uint64_t fenced_slot;  /* 0: not fenced */
+    uint64_t dropped_slot; /* 0: not dropped; else the unchosen opening that took its place */
     uint64_t name_hash;
     px_opener opener;
-    uint32_t former;
+    uint32_t former; /* row of the session of that name before it: as long as its own slot is not chosen */
     uint32_t origin;
     uint32_t holder_next, name_next; /* chains of the two hash indexes */
     uint32_t list_previous, list_next;

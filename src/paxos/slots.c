@@ -57,8 +57,8 @@ void px_slots_push(px_slots *slots, const px_entry *entry, uint32_t changes)
 void px_slots_cut(px_slots *slots, uint64_t after)
 {
     px_assert(after >= slots->chosen && after <= slots->taken);
+    px_assert(slots->first <= after + 1); /* the window lies well inside what is remembered */
     slots->taken = after;
-    if (slots->first > after + 1) slots->first = after + 1;
 }
 
 uint64_t px_slots_bytes_behind(const px_slots *slots, uint64_t after)

@@ -91,9 +91,9 @@ bool px_voters_heed(const px_core *core, uint32_t from, const px_message *messag
     case PX_MESSAGE_PROMISE:
     case PX_MESSAGE_TAIL:
     case PX_MESSAGE_ACCEPTED:
-    case PX_MESSAGE_PROBED: return px_voters_counts(core, from);
+    case PX_MESSAGE_PROBED: break;
     }
-    return false;
+    return px_voters_counts(core, from);
 }
 
 /* Whoever promised in a configuration without knowing it could campaign in no lower one and not in this. */
@@ -163,7 +163,7 @@ static bool is_caught_up(const px_core *core, uint32_t member)
     const px_node_state *state = &core->peers[member].state;
     const uint64_t has = state->durable < state->chosen ? state->durable : state->chosen;
     if (!px_election_is_heard(core, member)) return false;
-    return has + PX_WINDOW_SLOTS >= core->slots.chosen && px_catchup_fits_window(core, has);
+    return px_catchup_fits_window(core, has);
 }
 
 /* Is there another disk at this place that may become its voter? */
@@ -226,11 +226,7 @@ void px_voters_on_round(px_core *core)
 void px_voters_finish(px_core *core)
 {
     if (core->phase == PX_PHASE_FOLLOWER) return;
-    const bool may_campaign = core->is_voting && core->disk != PX_DISK_OVERDUE;
-    if (!core->is_voting) px_election_enter(core, PX_PHASE_FOLLOWER);
-    if (core->ballot.config == core->voters.current.number) return;
-    if (may_campaign)
-        px_candidate_campaign(core);
-    else if (core->phase != PX_PHASE_FOLLOWER)
-        px_election_enter(core, PX_PHASE_FOLLOWER);
+    if (core->is_voting && core->ballot.config == core->voters.current.number) return;
+    px_election_enter(core, PX_PHASE_FOLLOWER);
+    if (core->is_voting && core->disk != PX_DISK_OVERDUE) px_candidate_campaign(core);
 }
