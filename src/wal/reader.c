@@ -286,12 +286,17 @@ static px_err read_slots(px_wal *wal, px_collection *wanted, bool is_fresh)
 
 /* ---- salvage [R16] ---- */
 
-/* The first run that ends behind a slot. */
+/* A run that goes on behind a slot; where there is none, the next one. */
 static const px_salvage_run *find_run(const px_wal *wal, uint64_t after)
 {
-    for (uint32_t i = 0; i < wal->salvage.count; i++)
-        if (wal->salvage.runs[i].end > after) return &wal->salvage.runs[i];
-    return NULL;
+    const px_salvage_run *next = NULL;
+    for (uint32_t i = 0; i < wal->salvage.count; i++) {
+        const px_salvage_run *run = &wal->salvage.runs[i];
+        if (run->end <= after) continue;
+        if (run->after <= after) return run;
+        if (!next || run->after < next->after) next = run;
+    }
+    return next;
 }
 
 /* Goes on where the read before this one ended: a long run is not walked from its beginning each time. */

@@ -34,7 +34,8 @@ typedef struct {
     void (*restore)(void *context, const px_record *record);
     px_wal_fault *fault;
     px_entry *entries;
-    /* What was given up for damage by the last claim, and the log as it was before that. [R16] */
+    /* What was given up for damage by the claim that counts, and by those before that it repeats; and what the
+     * log was. [R16] */
     px_wal_place lost_from, lost_upto;
     px_salvage lost;
     bool has_lost;
@@ -111,16 +112,23 @@ static bool read_payload(px_recovery *run, const px_record_header *header, px_cl
     return !px_record_decode_entries(header, payload, run->entries);
 }
 
+/* Damage begins at the end. What was lost before and is claimed still is lost, too. */
+static void begin_lost(px_recovery *run)
+{
+    px_wal *wal = run->wal;
+    if (run->has_lost && px_wal_is_claimed(wal)) return;
+    if (run->has_lost) px_salvage_deinit(&run->lost);
+    px_salvage_init(&run->lost, wal);
+    run->has_lost = true;
+    run->lost_from = run->end;
+}
+
 /* A claim stands at the beginning of its segment: what is between the log before it and this place was given
  * up for damage. */
 static void give_up_between(px_recovery *run, px_wal_place claim)
 {
     px_wal *wal = run->wal;
-    if (run->has_lost) px_salvage_deinit(&run->lost);
-    run->has_lost = true;
-    run->lost_from = run->end;
     run->lost_upto = claim;
-    px_salvage_init(&run->lost, wal);
     for (uint32_t i = 0; i < wal->segment_count; i++) {
         px_segment *segment = &wal->segments[i];
         if (segment->number < run->end.segment || segment->number >= claim.segment) continue;
@@ -136,7 +144,10 @@ static bool take_record(px_recovery *run, uint64_t offset)
     px_claim claim = {0};
     if (!read_header(run, offset, &header) || !continues(run, &header)) return false;
     if (!read_payload(run, &header, &claim)) return false;
-    if (header.kind == PX_RECORD_CLAIM) give_up_between(run, header.place);
+    if (header.kind == PX_RECORD_CLAIM) {
+        begin_lost(run);
+        give_up_between(run, header.place);
+    }
     const px_record record = {
         .kind = header.kind,
         .promised = header.promised,
@@ -249,9 +260,10 @@ static px_err salvage_between(px_recovery *run, px_salvage *salvage, px_wal_plac
     px_wal *wal = run->wal;
     for (uint32_t i = 0; i < wal->segment_count; i++) {
         const px_segment *segment = &wal->segments[i];
-        if (segment->number < from.segment || segment->number >= upto.segment) continue;
+        if (segment->number < from.segment || segment->number > upto.segment) continue;
         load_segment(run, segment);
-        const uint64_t size_bytes = run->window.size_bytes;
+        uint64_t size_bytes = run->window.size_bytes;
+        if (segment->number == upto.segment && upto.offset < size_bytes) size_bytes = upto.offset;
         uint64_t offset = segment->number == from.segment ? (from.offset + 7) / 8 * 8 : 0;
         for (;;) {
             if (offset < size_bytes) offset = px_window_first(&run->window, offset, size_bytes) / 8 * 8;
@@ -356,40 +368,49 @@ static px_wal_place padded(px_wal_place place)
     return (px_wal_place){place.segment, next_block(place.offset)};
 }
 
-/* The log ended before something that was synced: what was it, and what of it is left? */
+/* What was the log, and what of it is left behind its end? */
+static px_err survey_lost(px_recovery *run, const px_wal_stated *marked)
+{
+    px_salvage *lost = &run->lost;
+    begin_lost(run);
+    px_err err = salvage_between(run, lost, run->lost_from, run->end);
+    px_salvage_go_on(lost, run->wal);
+    lost->is.synced = run->end;
+    if (!err) err = salvage_between(run, lost, run->end, (px_wal_place){UINT64_MAX, 0});
+    px_salvage_take_mark(lost, marked);
+    return err;
+}
+
+/* The log ended before something that was synced. */
 static px_err give_up_damage(px_recovery *run, px_wal_place stated, const px_wal_stated *marked)
 {
     px_wal *wal = run->wal;
-    px_salvage salvage;
-    px_hash chain;
-    px_salvage_init(&salvage, wal);
-    salvage.is.synced = run->end;
-    px_err err = salvage_between(run, &salvage, run->end, (px_wal_place){UINT64_MAX, 0});
-    px_salvage_take_mark(&salvage, marked);
-    const px_wal_stated *was = &salvage.is;
-    const px_claim claim = {
-        .length = was->claimed > was->length ? was->claimed : was->length,
+    px_err err = survey_lost(run, marked);
+    const px_wal_stated *was = &run->lost.is;
+    const uint64_t live = run->lost.live;
+    px_claim claim = {
+        .length = was->length,
         .chosen = was->chosen,
-        .chain = was->claimed > was->length ? (px_hash){0, 0} : was->chain,
+        .chain = was->chain,
         /* Only the small state knows of what was behind: it says how far, not what. */
         .is_unsure = was->is_unsure || px_wal_place_less(padded(was->synced), stated),
     };
-    const bool is_known = px_salvage_chain_at(&salvage, salvage.live, &chain) &&
-                          px_wal_is_chain_at(wal, salvage.live, chain) &&
-                          !px_ballot_less(was->accepted, wal->accepted);
-    if (!err && !is_known) err = PX_ERR_DAMAGED;
+    if (was->claimed > was->length) {
+        claim.length = was->claimed;
+        claim.chain = was->claimed == wal->claim.length ? wal->claim.chain : (px_hash){0, 0};
+    }
+    if (!err && px_ballot_less(was->accepted, wal->accepted)) err = PX_ERR_DAMAGED;
     const px_record_header header = {
         .node = wal->node,
         .promised = was->accepted,
         .accepted = was->accepted,
         .cuts = was->cuts,
-        .chosen = was->chosen < salvage.live ? was->chosen : salvage.live,
-        .after = salvage.live,
-        .after_chain = chain,
+        .chosen = was->chosen < live ? was->chosen : live,
+        .after = live,
+        .after_chain = px_wal_chain_at(wal, live),
     };
     if (!err) err = write_claim(run, &header, &claim);
-    if (!err) keep_runs(wal, &salvage);
-    px_salvage_deinit(&salvage);
+    if (!err) keep_runs(wal, &run->lost);
     return err;
 }
 

@@ -21,18 +21,25 @@ bool px_salvage_chain_at(const px_salvage *salvage, uint64_t slot, px_hash *chai
     const px_wal_slot *found = &salvage->slots[slot % PX_SLOTS_KEPT];
     *chain = (px_hash){0, 0};
     if (slot == 0) return true;
-    if (slot > salvage->is.length || found->slot != slot) return false;
+    if (found->slot != slot) return false;
     *chain = found->chain;
     return true;
 }
 
+static void forget_slots_behind(px_salvage *salvage, uint64_t after)
+{
+    for (uint32_t i = 0; i < PX_SLOTS_KEPT; i++)
+        if (salvage->slots[i].slot > after) salvage->slots[i].slot = 0;
+    salvage->top = after;
+}
+
 void px_salvage_init(px_salvage *salvage, const px_wal *wal)
 {
-    *salvage = (px_salvage){.is = px_wal_state_log(wal), .live = wal->length, .before = wal->record_crc};
-    salvage->slots = malloc(sizeof wal->slots);
+    *salvage = (px_salvage){.slots = malloc(sizeof wal->slots)};
     px_assert(salvage->slots != NULL);
     memcpy(salvage->slots, wal->slots, sizeof wal->slots);
-    if (wal->claim.chosen > salvage->is.chosen) salvage->is.chosen = wal->claim.chosen;
+    forget_slots_behind(salvage, wal->length);
+    px_salvage_go_on(salvage, wal);
 }
 
 void px_salvage_deinit(px_salvage *salvage)
@@ -41,23 +48,43 @@ void px_salvage_deinit(px_salvage *salvage)
     free(salvage->runs.runs);
 }
 
+void px_salvage_go_on(px_salvage *salvage, const px_wal *wal)
+{
+    uint64_t chosen = salvage->is.chosen;
+    if (wal->chosen > chosen) chosen = wal->chosen;
+    if (wal->claim.chosen > chosen) chosen = wal->claim.chosen;
+    salvage->is = px_wal_state_log(wal);
+    salvage->is.chosen = chosen;
+    salvage->live = wal->length;
+    salvage->before = wal->record_crc;
+    salvage->goes_on = false;
+}
+
 static void note_slot(px_salvage *salvage, uint64_t slot, px_hash chain)
 {
     if (slot) salvage->slots[slot % PX_SLOTS_KEPT] = (px_wal_slot){slot, 0, chain};
+    if (slot > salvage->top) salvage->top = slot;
 }
 
-/* What stands behind `after` is not the log's, or not for sure. */
+/* What stands behind `after` is not the log's, or not for sure. What was known chosen stays. */
 static void truncate_log(px_salvage *salvage, uint64_t after)
 {
     px_salvage_runs *runs = &salvage->runs;
-    if (after >= salvage->is.length) return;
-    const uint64_t end = salvage->is.length;
-    const uint64_t first = end - after > PX_SLOTS_KEPT ? end - PX_SLOTS_KEPT : after;
-    for (uint64_t slot = first + 1; slot <= end; slot++) salvage->slots[slot % PX_SLOTS_KEPT].slot = 0;
-    while (runs->count && runs->runs[runs->count - 1].after >= after) runs->count--;
-    if (runs->count && runs->runs[runs->count - 1].end > after) runs->runs[runs->count - 1].end = after;
-    if (salvage->live > after) salvage->live = after;
-    salvage->is.length = after;
+    const uint64_t chosen = salvage->is.chosen;
+    uint32_t kept = 0;
+    if (after >= salvage->top) return;
+    forget_slots_behind(salvage, after);
+    for (uint32_t i = 0; i < runs->count; i++) {
+        px_salvage_run run = runs->runs[i];
+        if (run.after >= after) continue;
+        if (run.end > after) run.end = after;
+        runs->runs[kept++] = run;
+    }
+    runs->count = kept;
+    if (salvage->live > after) {
+        const uint64_t certain = salvage->live < chosen ? salvage->live : chosen;
+        salvage->live = after > certain ? after : certain;
+    }
     salvage->goes_on = false;
 }
 
@@ -73,7 +100,8 @@ static void push_run(px_salvage *salvage, px_salvage_run run)
     runs->runs[runs->count++] = run;
 }
 
-/* Brings the log to where a record goes on from. */
+/* Brings the log to where a record goes on from. A claim, and what is appended while it counts, cuts nothing:
+ * the log that was is still claimed. */
 static void join(px_salvage *salvage, const px_record_header *header)
 {
     px_wal_stated *is = &salvage->is;
@@ -81,13 +109,15 @@ static void join(px_salvage *salvage, const px_record_header *header)
     const bool is_next = header->before == salvage->before;
     const bool is_met =
         px_salvage_chain_at(salvage, header->after, &chain) && px_hash_equal(chain, header->after_chain);
+    const bool is_claim = header->kind == PX_RECORD_CLAIM;
     const bool is_same = px_ballot_equal(header->accepted, is->accepted) && header->cuts == is->cuts &&
-                         header->kind == PX_RECORD_APPEND;
+                         (header->kind == PX_RECORD_APPEND || is_claim);
     if (!is_next) salvage->goes_on = false;
     /* A splice or a cut may be lost: only what was known chosen is never cut. */
     if (!is_next && !is_met && !is_same) truncate_log(salvage, is->chosen);
     if (!is_met && !is_next && header->after < is->length) is->is_unsure = true; /* it contradicts the log */
-    truncate_log(salvage, header->after);
+    if (!is_same || !(is_claim || is->claimed > header->after)) truncate_log(salvage, header->after);
+    if (is_claim && is_same && is->length > is->claimed) is->claimed = is->length;
     is->length = header->after;
     note_slot(salvage, header->after, header->after_chain);
 }
@@ -111,10 +141,11 @@ void px_salvage_take(px_salvage *salvage, const px_record_header *header, const 
 {
     px_wal_stated *is = &salvage->is;
     join(salvage, header);
-    if (header->kind != PX_RECORD_APPEND) is->claimed = 0;
+    if (header->kind == PX_RECORD_CUT || header->kind == PX_RECORD_SPLICE) is->claimed = 0;
+    if (header->kind == PX_RECORD_SPLICE) is->is_unsure = false;
+    if (header->kind == PX_RECORD_CLAIM && !claim) is->is_unsure = true; /* what it claimed is lost */
     if (header->count && entries) add_slots(salvage, header, entries);
     if (header->count && !entries) salvage->goes_on = false;
-    if (header->kind == PX_RECORD_CLAIM && !claim) is->is_unsure = true; /* what it claimed is lost */
     is->length = header->after + header->count;
     note_slot(salvage, is->length, header->chain);
     is->chain = header->chain;
@@ -122,7 +153,7 @@ void px_salvage_take(px_salvage *salvage, const px_record_header *header, const 
     is->cuts = header->cuts;
     if (header->chosen > is->chosen) is->chosen = header->chosen;
     if (claim) {
-        is->claimed = claim->length;
+        if (claim->length > is->claimed) is->claimed = claim->length;
         if (claim->is_unsure) is->is_unsure = true;
         if (claim->chosen > is->chosen) is->chosen = claim->chosen;
     }

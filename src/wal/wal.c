@@ -28,6 +28,13 @@ bool px_wal_is_chain_at(const px_wal *wal, uint64_t slot, px_hash chain)
     return found && px_hash_equal(found->chain, chain);
 }
 
+px_hash px_wal_chain_at(const px_wal *wal, uint64_t slot)
+{
+    const px_wal_slot *found = slot_at(wal, slot);
+    px_assert(found != NULL);
+    return found->chain;
+}
+
 uint64_t px_wal_index_end(const px_wal *wal)
 {
     const px_wal_slot *found = slot_at(wal, wal->durable_length);

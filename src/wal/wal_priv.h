@@ -87,7 +87,7 @@ typedef struct {
 } px_salvage_run;
 
 typedef struct {
-    px_salvage_run *runs; /* rising, apart from one another or meeting */
+    px_salvage_run *runs; /* in the order of places; a slot may be in several */
     uint32_t count, capacity;
 } px_salvage_runs;
 
@@ -136,6 +136,8 @@ struct px_wal {
 /* Does the log have that chain hash at a slot? No record goes on from a slot too old to be remembered: what
  * is not known chosen is never that long. [R9] */
 bool px_wal_is_chain_at(const px_wal *wal, uint64_t slot, px_hash chain);
+/* That chain hash, of a slot that is remembered. */
+px_hash px_wal_chain_at(const px_wal *wal, uint64_t slot);
 /* The index behind the last durable message; UINT64_MAX where that slot is not remembered. */
 uint64_t px_wal_index_end(const px_wal *wal);
 /* A record goes on with the log: returns what is to be noted of it. */
@@ -206,6 +208,7 @@ px_err px_recovery_run(px_wal *wal, px_wal_place stated, const px_wal_stated *ma
 typedef struct {
     px_wal_slot *slots; /* chain hashes that are known; slot s at s % PX_SLOTS_KEPT */
     px_wal_stated is;   /* as of the last record; synced: behind it */
+    uint64_t top;       /* no slot above it is known */
     uint64_t live;      /* slots from the first on that are in the log before the damage, and in this one */
     uint32_t before;    /* checksum of the last record */
     bool goes_on;       /* the next record may continue the last run */
@@ -214,6 +217,8 @@ typedef struct {
 /* Begins with the log as it is before the damage. */
 void px_salvage_init(px_salvage *salvage, const px_wal *wal);
 void px_salvage_deinit(px_salvage *salvage);
+/* What was looked at up to here was given up before; the log goes on behind it as it is now. */
+void px_salvage_go_on(px_salvage *salvage, const px_wal *wal);
 /* Takes the next record that can be read, in the order of places; entries is NULL where only its header can.
  * claim: of a record of that kind whose payload can be read, else NULL. */
 void px_salvage_take(px_salvage *salvage, const px_record_header *header, const px_entry *entries,

@@ -1,0 +1,238 @@
+/* salvage_test.c - what is found again behind damage, in long logs and in logs that were damaged before. */
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "support/fake_disk.h"
+#include "wal/wal.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SEGMENT_BYTES (1u << 20)
+#define BLOCK 4096u
+/* Each record is a group of its own, and has a block. */
+#define OFFSET_OF(slot) (((slot)-1) * (uint64_t)BLOCK)
+#define SLOTS_A_SEGMENT (SEGMENT_BYTES / BLOCK)
+#define LONG 2500u /* slots: more than are remembered */
+_Static_assert(LONG > PX_SLOTS_KEPT + SLOTS_A_SEGMENT, "the first of them are forgotten");
+
+typedef struct {
+    px_wal_events events; /* first */
+    fake_disk *disk;
+    px_wal *wal;
+    px_state state;
+    px_wal_fault fault;
+    uint64_t length, ticket; /* of the log as it is, and of what was staged last */
+    px_claim claim;
+    px_hash *chains; /* [slot]: those that every value has once */
+} folder;
+
+static void on_stored(px_wal_events *events, px_ticket upto)
+{
+    (void)events, (void)upto;
+}
+
+static void on_failed(px_wal_events *events, px_err err, const char *where)
+{
+    (void)events, (void)err;
+    fail_msg("%s", where);
+}
+
+static void on_full(px_wal_events *events, bool is_full)
+{
+    (void)events, (void)is_full;
+    fail();
+}
+
+/* As the core does: nothing that is known chosen is ever cut. */
+static void restore(void *context, const px_record *record)
+{
+    folder *f = context;
+    if (record->kind == PX_RECORD_PROMISE) return;
+    assert_true(record->log.after <= f->length);
+    f->length = record->log.after + record->log.count;
+    assert_true(record->chosen <= f->length);
+    for (uint32_t i = 0; i < record->log.count; i++)
+        assert_true(px_hash_equal(record->log.entries[i].chain, f->chains[record->log.after + 1 + i]));
+    if (record->kind == PX_RECORD_CLAIM) f->claim = record->claim;
+}
+
+static void open_log(folder *f)
+{
+    const px_wal_config config = {SEGMENT_BYTES, 1u << 20, 77, "node-1"};
+    f->length = f->ticket = 0;
+    f->claim = (px_claim){.length = 0};
+    const px_err err =
+        px_wal_open(fake_disk_port(f->disk), &config, &f->events, f, restore, &f->wal, &f->state, &f->fault);
+    if (err) print_error("%s: %s\n", f->fault.where, f->fault.what);
+    assert_int_equal(err, PX_OK);
+}
+
+static void close_log(folder *f)
+{
+    fake_disk_sync(f->disk);
+    px_wal_close(f->wal);
+    f->wal = NULL;
+}
+
+static void restart(folder *f)
+{
+    close_log(f);
+    open_log(f);
+}
+
+static px_entry entry_of(const folder *f, uint64_t slot)
+{
+    px_entry entry = {.slot = slot, .kind = PX_ENTRY_OPEN, .index_first = 1, .stamp_ms = slot};
+    entry.chain = px_entry_chain(f->chains[slot - 1], &entry);
+    return entry;
+}
+
+/* The next slots up to `last`, each in a group of its own. */
+static void append_upto(folder *f, uint64_t last)
+{
+    while (f->length < last) {
+        const px_entry entry = entry_of(f, f->length + 1);
+        const px_record record = {
+            .kind = PX_RECORD_APPEND,
+            .chosen = f->length,
+            .log = {f->length, f->chains[f->length], 1, &entry},
+        };
+        px_wal_append(f->wal, (px_ticket){++f->ticket}, &record);
+        px_wal_flush(f->wal);
+        fake_disk_complete_all(f->disk);
+        f->length++;
+    }
+}
+
+static int setup(void **state)
+{
+    folder *f = calloc(1, sizeof *f);
+    f->events = (px_wal_events){on_stored, on_failed, on_full};
+    f->disk = fake_disk_make(5);
+    f->chains = calloc(LONG + 1, sizeof *f->chains);
+    for (uint64_t slot = 1; slot <= LONG; slot++) f->chains[slot] = entry_of(f, slot).chain;
+    open_log(f);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    folder *f = *state;
+    px_wal_close(f->wal);
+    fake_disk_free(f->disk);
+    free(f->chains);
+    free(f);
+    return 0;
+}
+
+static void flip(folder *f, unsigned segment, uint64_t offset)
+{
+    char name[40];
+    (void)snprintf(name, sizeof name, "%016x.log", segment);
+    fake_disk_flip(f->disk, name, offset + 20, 1);
+}
+
+/* The slot behind `after` is still there, and so are those up to `last`. */
+static void assert_salvaged(folder *f, uint64_t after, uint64_t last)
+{
+    px_wal_entries entries;
+    px_wal_salvage next;
+    px_hash chain;
+    while (after < last) {
+        assert_int_equal(px_wal_read_salvage(f->wal, after, 1u << 20, &entries, &chain, &next), PX_OK);
+        assert_true(px_hash_equal(chain, f->chains[after]));
+        for (uint32_t i = 0; i < entries.count; i++)
+            assert_true(px_hash_equal(entries.entries[i].chain, f->chains[after + 1 + i]));
+        after += entries.count;
+        px_buffer_release(entries.owner);
+    }
+}
+
+static void assert_claims(const folder *f, uint64_t length, uint64_t claimed)
+{
+    assert_int_equal(f->length, length);
+    assert_int_equal(f->claim.length, claimed);
+    assert_true(px_hash_equal(f->claim.chain, f->chains[claimed]));
+    assert_false(f->claim.is_unsure);
+}
+
+static void r16__damage_is_claimed_however_long_the_log_behind_it_is(void **state)
+{
+    folder *f = *state;
+    append_upto(f, LONG);
+    flip(f, 1, OFFSET_OF(10));
+    restart(f);
+    assert_non_null(strstr(f->fault.what, "damaged"));
+    assert_claims(f, 9, LONG);
+    assert_salvaged(f, 10, LONG);
+    append_upto(f, LONG);
+    restart(f);
+    assert_int_equal(f->length, LONG);
+}
+
+/* A device may give back at one time what it does not at another. */
+static void r16__a_record_that_can_be_read_again_takes_nothing_away(void **state)
+{
+    folder *f = *state;
+    append_upto(f, 40);
+    flip(f, 1, OFFSET_OF(3));
+    restart(f);
+    assert_claims(f, 2, 40);
+    append_upto(f, 60);
+    flip(f, 1, OFFSET_OF(3));
+    restart(f);
+    assert_claims(f, 40, 60);
+    assert_salvaged(f, 40, 60);
+    append_upto(f, 45);
+    flip(f, 1, OFFSET_OF(3));
+    flip(f, 1, OFFSET_OF(30));
+    restart(f);
+    assert_int_equal(f->claim.length, 60);
+    assert_salvaged(f, f->length, 60);
+}
+
+/* The slots behind the first damage are not forgotten when there is more of it. */
+static void r16__what_was_salvaged_once_is_salvaged_again(void **state)
+{
+    folder *f = *state;
+    append_upto(f, 40);
+    flip(f, 1, OFFSET_OF(3));
+    restart(f);
+    append_upto(f, 8);
+    flip(f, 2, OFFSET_OF(4)); /* slot 5: behind the claim, 3 and 4 */
+    restart(f);
+    assert_non_null(strstr(f->fault.what, "damaged"));
+    assert_claims(f, 4, 40);
+    assert_salvaged(f, 4, 40);
+    restart(f);
+    assert_claims(f, 4, 40);
+    assert_true(f->fault.what[0] == '\0');
+    assert_salvaged(f, 4, 40);
+    append_upto(f, 6);
+    flip(f, 3, OFFSET_OF(3));
+    restart(f);
+    assert_claims(f, 5, 40);
+    assert_salvaged(f, 5, 40);
+    append_upto(f, 41);
+    restart(f);
+    assert_int_equal(f->length, 41);
+    assert_true(f->fault.what[0] == '\0');
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(r16__damage_is_claimed_however_long_the_log_behind_it_is),
+        TEST(r16__a_record_that_can_be_read_again_takes_nothing_away),
+        TEST(r16__what_was_salvaged_once_is_salvaged_again),
+    };
+    return cmocka_run_group_tests_name("salvage", tests, NULL, NULL);
+}
