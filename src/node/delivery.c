@@ -136,6 +136,21 @@ static const px_entry *find_cached(const px_node *node, uint64_t index)
     return NULL;
 }
 
+/* Reads the piece of the log that has this index. */
+static px_err read_index(px_node *node, uint64_t index)
+{
+    uint64_t slot = 0;
+    px_err err = px_wal_find_index(node->wal, index, &slot);
+    if (!err) {
+        px_buffer_release(node->read_cache.owner);
+        node->read_cache.owner = NULL;
+        node->read_cache.count = 0;
+        err = px_wal_read(node->wal, slot, node->delivered_slot, PX_PIECE_BYTES, &node->read_cache);
+    }
+    if (err) px_salvage_unreadable(node, slot, err);
+    return err;
+}
+
 px_err px_delivery_read(px_app *app, uint64_t index, px_delivered *batch)
 {
     px_node *node = node_of(app);
@@ -145,13 +160,7 @@ px_err px_delivery_read(px_app *app, uint64_t index, px_delivered *batch)
     if (slot) return hand_out(node, &slot->entry, slot->owner, batch);
     const px_entry *entry = find_cached(node, index);
     if (!entry) {
-        uint64_t first = 0;
-        px_err err = px_wal_find_index(node->wal, index, &first);
-        if (err) return err;
-        px_buffer_release(node->read_cache.owner);
-        node->read_cache.owner = NULL;
-        node->read_cache.count = 0;
-        err = px_wal_read(node->wal, first, node->delivered_slot, PX_PIECE_BYTES, &node->read_cache);
+        const px_err err = read_index(node, index);
         if (err) return err;
         entry = find_cached(node, index);
         if (!entry) return PX_ERR_DAMAGED;

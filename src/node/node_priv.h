@@ -232,6 +232,9 @@ void px_salvage_start(px_node *node, const px_wal_fault *fault);
 void px_salvage_turn(px_node *node);
 /* What a damaged log waits for, in words; leaves them empty where it is whole. */
 void px_salvage_missing(const px_node *node, char *words, size_t size_bytes);
+/* A slot that was on disk could not be read (slot 0: it could not even be found): says so, and ends a node
+ * that others can repair. */
+void px_salvage_unreadable(px_node *node, uint64_t slot, px_err err);
 
 /* ---- dispatch.c ---- */
 void px_dispatch(px_node *node, uint32_t from, const px_wire *wire);

@@ -2,7 +2,8 @@
  *
  * Meaning    The log ends before the damage. Whenever it has become longer, slots that can still be read on
  *            the own disk are offered to the core, if they continue it; where they do not yet, the core is
- *            told which slot they go on from, so that it knows what may be taken from others.
+ *            told which slot they go on from, so that it knows what may be taken from others. Damage that is
+ *            met while the node runs is mended in the same way, at its next start.
  * Source     [R16]. */
 // SPDX-License-Identifier: Apache-2.0
 #include "node/node_priv.h"
@@ -75,4 +76,19 @@ void px_salvage_turn(px_node *node)
     node->was_damaged = false;
     px_log_event(node->ports.log, PX_LOG_INFO, "recovering: the log is whole again, up to slot %llu",
                  (unsigned long long)node->view.state.taken);
+}
+
+/* Nobody could give it back to a node that is alone: it goes on without. */
+void px_salvage_unreadable(px_node *node, uint64_t slot, px_err err)
+{
+    if (err == PX_ERR_END) return;
+    if (node->member_count == 1 || (err != PX_ERR_DAMAGED && err != PX_ERR_IO)) {
+        px_log_event(node->ports.log, PX_LOG_WARN, "log: slot %llu cannot be read: %s",
+                     (unsigned long long)slot, px_err_text(err));
+        return;
+    }
+    px_log_event(node->ports.log, PX_LOG_ERROR,
+                 "log: slot %llu cannot be read: %s: the node stops, and repairs its log at its next start",
+                 (unsigned long long)slot, px_err_text(err));
+    node->ports.fatal(node->ports.fatal_context, "the log cannot be read");
 }

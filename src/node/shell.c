@@ -118,9 +118,7 @@ static bool part_from_disk(px_node *node, uint64_t after, uint64_t last, size_t 
     const uint64_t first = after ? after : 1; /* the entry at `after` is read for its chain hash */
     const px_err err = px_wal_read(node->wal, first, last, bytes_max, entries);
     if (err) {
-        if (err != PX_ERR_END)
-            px_log_event(node->ports.log, PX_LOG_WARN, "log: slot %llu cannot be read: %s",
-                         (unsigned long long)first, px_err_text(err));
+        px_salvage_unreadable(node, first, err);
         entries->owner = NULL;
         entries->count = 0;
         return false;

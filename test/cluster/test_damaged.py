@@ -9,7 +9,7 @@ import signal
 import struct
 
 from forge_log import HEADER, find_records
-from px_cluster import Writer, wait_until
+from px_cluster import DEADLINE_S, Writer, wait_until
 from test_verify import flip, verify
 
 MENDED = "the log is whole again"
@@ -154,3 +154,20 @@ def test_rot_in_the_unchosen_tail_of_one_of_two(cluster):
     assert contents[0] == contents[1] == contents[2]
     assert contents[0][:100] == [f"line {number}" for number in range(100)]
     assert "after" in contents[0] and len(set(contents[0])) == len(contents[0])
+
+
+def test_rot_met_while_the_node_runs_is_mended_at_its_next_start(cluster):
+    node, other, _ = cluster.nodes
+    write(other, 600, 600)
+    node.wait_committed(600)
+    assert node.stop() == 0
+    node.start()   # of the log the newest slots alone are in its memory
+    node.wait_committed(600)
+    records_of(node)[100].damage(False)
+    with node.connect() as client:
+        client.put(op="follow", **{"from": 1})
+        assert node.process.wait(DEADLINE_S) == 1
+    assert said(node, "cannot be read: a record that was on disk is damaged: the node stops")
+    node.start()
+    wait_said(node, MENDED)
+    check_same(cluster, 600)

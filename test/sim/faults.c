@@ -6,11 +6,6 @@
 #include "sim/checks.h"
 #include <stdlib.h>
 
-/* px mends damaged logs by itself [R16], and takes emptied disks in again [R19]: until it does, the faults
- * that ask for it are left out. */
-#define HAS_REPAIR false
-#define HAS_READMISSION true
-
 const char *sim_fault_words(sim_fault kind)
 {
 #define SIM_FAULT_WORDS(kind, words) words,
@@ -85,10 +80,6 @@ static void draw_fragile(sim_world *world, sim_faults *faults)
 {
     const uint32_t minority = (world->options.node_count - 1) / 2;
     for (uint32_t i = 0; i < minority; i++) faults->fragile |= 1u << draw_node(world);
-    for (unsigned kind = SIM_FAULT_ROT; kind <= SIM_FAULT_READ_ERROR; kind++)
-        if (!HAS_REPAIR) faults->gap_us[kind] = 0;
-    if (!HAS_READMISSION) faults->gap_us[SIM_FAULT_WIPE] = 0;
-    if (!HAS_REPAIR && !HAS_READMISSION) faults->fragile = 0;
 }
 
 void sim_faults_init(sim_world *world)
