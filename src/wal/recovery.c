@@ -34,8 +34,8 @@ typedef struct {
     void (*restore)(void *context, const px_record *record);
     px_wal_fault *fault;
     px_entry *entries;
-    /* What was given up for damage by the claim that counts, and by those before that it repeats; and what the
-     * log was. [R16] */
+    /* What was given up for damage by the claim that counts, and by those before that it repeats; and what
+     * the log was. [R16] */
     px_wal_place lost_from, lost_upto;
     px_salvage lost;
     bool has_lost;
