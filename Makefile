@@ -119,7 +119,7 @@ mutants: $(B)/px-sim
 graphs: $(B)/tests/unit/paxos/graphs_test
 	PX_ALL_GRAPHS=1 $<
 coverage:
-	@$(MAKE) B=build/coverage CFLAGS="-O1 -g --coverage" LDFLAGS= unit-paxos unit-wal rules sim-check
+	@$(MAKE) B=build/coverage CFLAGS="-O1 -fno-inline -g --coverage" LDFLAGS= unit-paxos unit-wal rules sim-check
 	@scripts/coverage build/coverage src/paxos src/wal
 check: unit rules corpus sim-check
 lint: $(call archives,$(B)/obj,$(pure)) | build/.deps-test
