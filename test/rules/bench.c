@@ -12,6 +12,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+static bool is_broken; /* a rule is, so invariants may be, too */
+
 /* ---- steps ---- */
 
 static void keep_record(px_bench *bench, const px_record *record)
@@ -44,6 +46,7 @@ void bench_step(px_bench *bench, px_input *input)
         bench->handed_over++;
         keep_record(bench, &bench->effects[i].store.record);
     }
+    if (!is_broken) px_core_check(bench->core);
     px_core_look(bench->core, &bench->view);
 }
 
@@ -121,7 +124,9 @@ static void start(px_bench *bench, bool is_voting)
                                 .now_us = bench->now_us,
                                 .restore = &bench->records[i]};
         px_core_step(bench->core, &input, &effects);
+        if (!is_broken) px_core_check(bench->core);
     }
+    px_assert(px_core_deadline_us(bench->core) == UINT64_MAX); /* no ticks before the start */
     px_input input = {.kind = PX_IN_START};
     bench_step(bench, &input);
     for (uint32_t member = 0; member < bench->member_count; member++) {
@@ -339,7 +344,9 @@ void bench_prove(bool (*holds)(void), const char *mutant)
     px_mutant_set(NULL);
     assert_true(holds());
     px_mutant_set(mutant);
+    is_broken = true;
     const bool survives = holds();
+    is_broken = false;
     px_mutant_set(NULL);
     assert_false(survives);
 }

@@ -2,7 +2,8 @@
  *
  * Meaning    Tests of rules play all other members. A scenario is a function that says whether the rule held;
  *            it is run as it is, and once more with the rule broken on purpose: then it must not hold, or the
- *            test proves nothing.
+ *            test proves nothing. All invariants of the core are checked after each step of a rule that is
+ *            not broken.
  * Source     protocol.md, by the tags in the names of the tests. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_TEST_RULES_BENCH_H
