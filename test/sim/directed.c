@@ -289,6 +289,8 @@ const sim_directed *sim_directed_at(uint32_t place)
         if (place-- == 0) return directed;
     for (const sim_directed *directed = sim_directed_readmission; directed->name; directed++)
         if (place-- == 0) return directed;
+    for (const sim_directed *directed = sim_directed_repair; directed->name; directed++)
+        if (place-- == 0) return directed;
     return place < sizeof others / sizeof *others ? &others[place] : NULL;
 }
 

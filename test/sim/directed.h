@@ -17,9 +17,10 @@ typedef struct {
     bool is_first_start;           /* or from before anybody has started */
 } sim_directed;
 
-/* directed_log.c, readmission.c; each ends with a nameless one. */
+/* directed_log.c, readmission.c, repair.c; each ends with a nameless one. */
 extern const sim_directed sim_directed_log[];
 extern const sim_directed sim_directed_readmission[];
+extern const sim_directed sim_directed_repair[];
 
 /* The one at `place`, NULL behind the last. */
 const sim_directed *sim_directed_at(uint32_t place);

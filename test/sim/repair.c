@@ -1,0 +1,254 @@
+/* repair.c - logs that rotted, and how they become whole again: R16. */
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/directed.h"
+
+#include "sim/script.h"
+#include "wal/wal_priv.h"
+
+/* ---- rot ---- */
+
+static bool has_slot(const px_record_header *header, uint64_t slot)
+{
+    return header->after < slot && slot <= header->after + header->count;
+}
+
+typedef enum { HEADER, PAYLOAD } part_of_record;
+
+/* Every record on its disk that has the slot, and no other, is bad from now on. Its node is down. */
+static void rot(sim_world *world, uint32_t place, uint64_t slot, part_of_record part)
+{
+    sim_disk *disk = &world->nodes[place]->disk;
+    uint32_t spoilt = 0;
+    fake_disk_sync(disk->fake); /* the mark, too */
+    for (uint64_t segment = 1;; segment++) {
+        char name[PX_FILE_NAME_BYTES];
+        uint64_t size_bytes = 0;
+        px_segment_name(segment, name);
+        const uint8_t *bytes = fake_disk_stable(disk->fake, name, &size_bytes);
+        if (!bytes) break;
+        for (uint64_t at = 0; at + PX_RECORD_HEADER_BYTES <= size_bytes; at += 8) {
+            px_record_header header;
+            if (px_record_decode_header(bytes + at, &header) || header.place.offset != at) continue;
+            if (header.count != 1 || !has_slot(&header, slot)) continue;
+            fake_disk_flip(disk->fake, name, at + (part == HEADER ? 40 : PX_RECORD_HEADER_BYTES + 30), 4);
+            spoilt++;
+        }
+    }
+    sim_check(world, spoilt > 0, "scenario", "slot %llu is no record of its own at %s",
+              (unsigned long long)slot, world->nodes[place]->name);
+    disk->is_hurt = true;
+    sim_trace(world, "faults  slot %llu of %u rots", (unsigned long long)slot, place + 1);
+}
+
+static bool is_faulty(const sim_world *world, uint32_t place)
+{
+    return node_at(world, place) && px_repair_is_faulty(core_at(world, place));
+}
+
+static bool has_leader(const sim_world *world)
+{
+    return leads(world, A) || leads(world, B) || leads(world, C);
+}
+
+/* Messages of `place`, each in a slot of its own. */
+static void write_singly(sim_world *world, uint32_t place, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        push(world, place, 1);
+        until(world, all_told(world, place));
+    }
+}
+
+static void start_all(sim_world *world)
+{
+    for (uint32_t place = A; place <= C; place++) sim_node_start(world, place);
+}
+
+static void crash_all(sim_world *world)
+{
+    for (uint32_t place = A; place <= C; place++) sim_node_crash(world, place, true);
+}
+
+/* ---- the helix ---- */
+
+#define TURN 5u /* slots of one node that are sound, one behind the other */
+
+/* Each node is damaged, each slot sound on one of them only: everything comes back. */
+static void helix(sim_world *world)
+{
+    const uint64_t first = taken_of(world, A) + 1;
+    write_singly(world, A, 3 * 4 * TURN);
+    const uint64_t last = taken_of(world, A);
+    until(world, chosen_of(world, B) == last && chosen_of(world, C) == last);
+    crash_all(world);
+    for (uint32_t place = A; place <= C; place++)
+        for (uint64_t slot = first; slot <= last; slot++)
+            if (slot / TURN % 3 != place) rot(world, place, slot, slot % 2 ? HEADER : PAYLOAD);
+    start_all(world);
+    for (uint32_t place = A; place <= C; place++)
+        sim_check(world, is_faulty(world, place), "scenario", "%u is not damaged", place + 1);
+    until(world, !is_faulty(world, A) && !is_faulty(world, B) && !is_faulty(world, C));
+    until(world, has_leader(world));
+    sim_check(world, taken_of(world, A) >= last, "scenario", "slots are gone");
+}
+
+/* ---- the leader dies beside a damaged log ---- */
+
+/* A leads; chosen are slots that those of `without` have not got. Returns the last slot that all have. */
+static uint64_t choose_without(sim_world *world, uint32_t without)
+{
+    write_singly(world, A, 10);
+    for (uint32_t place = B; place < world->options.node_count; place++)
+        until(world, chosen_of(world, place) == taken_of(world, A));
+    const uint64_t common = taken_of(world, A);
+    drop(world, MASK(A), without, PX_MESSAGE_ACCEPT);
+    drop(world, MASK(A), without, PX_MESSAGE_SYNC);
+    drop(world, ALL, without, PX_MESSAGE_PIECE);
+    write_singly(world, A, 10);
+    until(world, taken_of(world, C) == common + 10);
+    sim_check(world, taken_of(world, B) == common && taken_of(world, A) == common + 10, "scenario",
+              "B has what it should not");
+    return common;
+}
+
+/* B and C are up, and C's log, which has chosen slots that B has not got, is damaged where B has it. Until it
+ * is mended nobody leads. */
+static void rot_while_the_leader_dies(sim_world *world)
+{
+    const uint64_t common = choose_without(world, MASK(B)), last = taken_of(world, C);
+    sim_node_crash(world, A, true);
+    sim_node_crash(world, C, true);
+    rot(world, C, common - 3, PAYLOAD);
+    clear(world);
+    drop(world, MASK(B), MASK(C), PX_MESSAGE_PIECE);
+    drop(world, MASK(B), MASK(C), PX_MESSAGE_MENDED);
+    sim_node_start(world, C);
+    wait_ms(world, 3000);
+    sim_check(world, is_faulty(world, C) && !has_leader(world), "scenario", "a damaged log was passed over");
+    clear(world);
+    until(world, !is_faulty(world, C) && has_leader(world));
+    until(world, chosen_of(world, B) >= last && chosen_of(world, C) >= last);
+}
+
+/* B adopts C's log, which rots before it is sent: what is left is not what C promised, and D has all. */
+static void rot_behind_a_promise(sim_world *world)
+{
+    const uint32_t voters = MASK(C) | MASK(D) | MASK(E);
+    const uint64_t common = choose_without(world, MASK(B) | MASK(E));
+    sim_node_crash(world, A, true);
+    clear(world);
+    drop(world, ALL, MASK(B), PX_MESSAGE_PIECE);
+    drop(world, ALL, voters, PX_MESSAGE_HEARD); /* they do not campaign */
+    drop(world, MASK(D), MASK(B), PX_MESSAGE_PROMISE);
+    hold(world, MASK(C), MASK(B), PX_MESSAGE_TAIL);
+    until(world, core_at(world, B)->phase == PX_PHASE_ADOPTING);
+    sim_check(world, core_at(world, B)->source == C, "scenario", "B does not adopt C's log");
+    world->nodes[B]->node->core->adopt_patience = 20; /* it still asks when C is back */
+    sim_node_crash(world, C, true);
+    rot(world, C, common + 3, PAYLOAD);
+    clear(world);
+    drop(world, ALL, MASK(B), PX_MESSAGE_PIECE);
+    drop(world, ALL, voters, PX_MESSAGE_HEARD);
+    sim_node_start(world, C);
+    until(world, are_linked(world, B, C));
+    sim_check(world, core_at(world, B)->phase == PX_PHASE_ADOPTING || leads(world, B), "scenario",
+              "B adopts no longer");
+    until(world, leads(world, B));
+}
+
+/* What is left of C's log says less than its small state: nobody knows how long it was. */
+static void rot_in_the_last_group(sim_world *world)
+{
+    drop(world, MASK(C), MASK(B), 0); /* B remembers nothing of it */
+    const uint64_t common = choose_without(world, MASK(B)), last = taken_of(world, C);
+    const uint64_t number = number_of(world, C);
+    drop(world, MASK(A), MASK(B), 0);
+    drop(world, MASK(A), MASK(C), PX_MESSAGE_SYNC);
+    drop(world, ALL, MASK(C), PX_MESSAGE_HEARD); /* C does not campaign */
+    px_core *core = world->nodes[A]->node->core;
+    core->disk = PX_DISK_OVERDUE; /* it steps down, and campaigns when that is over */
+    until(world, core->phase == PX_PHASE_FOLLOWER);
+    core->disk = PX_DISK_WELL;
+    until(world, core_at(world, C)->tickets.durable.promised.number > number);
+    sim_node_crash(world, A, true);
+    sim_node_crash(world, C, true);
+    for (uint64_t slot = common + 1; slot <= last; slot++) rot(world, C, slot, HEADER);
+    fake_disk_remove(world->nodes[C]->disk.fake, "mark");
+    clear(world);
+    sim_node_start(world, C);
+    sim_check(world, core_at(world, C)->claim.is_unsure, "scenario", "C is sure of its log");
+    until(world, are_linked(world, B, C));
+    wait_ms(world, 3000);
+    sim_check(world, !has_leader(world), "scenario", "who does not know its log has promised");
+    sim_node_start(world, A);
+    until(world, !is_faulty(world, C) && has_leader(world));
+}
+
+/* ---- another log at the same slot ---- */
+
+/* B has another value than was chosen later, without it, where C's log is damaged. */
+static void rot_beside_another_log(sim_world *world)
+{
+    make_leader(world, B);
+    until(world, chosen_of(world, A) == taken_of(world, B) && chosen_of(world, C) == taken_of(world, B));
+    const uint64_t slot = taken_of(world, B) + 1;
+    drop(world, MASK(B), ALL, PX_MESSAGE_ACCEPT);
+    drop(world, MASK(B), ALL, PX_MESSAGE_SYNC);
+    push(world, B, 1);
+    until(world, core_at(world, B)->tickets.durable.length == slot);
+    part(world, MASK(B), ALL);
+    until(world, leads(world, A) || leads(world, C));
+    push(world, C, 1);
+    until(world, all_told(world, C));
+    until(world, core_at(world, C)->tickets.durable.length >= slot);
+    sim_check(world, taken_of(world, C) == slot && taken_of(world, A) == slot, "scenario",
+              "there is more than one slot");
+    sim_node_crash(world, A, true);
+    sim_node_crash(world, C, true);
+    rot(world, C, slot, PAYLOAD);
+    clear(world);
+    sim_node_start(world, C);
+    until(world, are_linked(world, B, C));
+    wait_ms(world, 3000);
+    sim_check(world, is_faulty(world, C) && !has_leader(world), "scenario",
+              "a damaged log was mended with what it never had");
+    sim_node_start(world, A);
+    until(world, !is_faulty(world, C) && has_leader(world));
+}
+
+/* ---- two of three are up ---- */
+
+/* A leads alone for a moment, and its tail rots. B has less, and cannot know what was in it: both wait for C,
+ * which was down all the time. */
+static void rot_in_the_unchosen_tail(sim_world *world)
+{
+    write_singly(world, A, 10);
+    until(world, chosen_of(world, B) == taken_of(world, A) && chosen_of(world, C) == taken_of(world, A));
+    const uint64_t before = taken_of(world, A);
+    sim_node_crash(world, C, true);
+    drop(world, MASK(A), MASK(B), PX_MESSAGE_ACCEPT);
+    drop(world, MASK(A), MASK(B), PX_MESSAGE_SYNC);
+    for (uint64_t i = 1; i <= 5; i++) {
+        push(world, A, 1);
+        until(world, core_at(world, A)->tickets.durable.length >= before + i);
+    }
+    sim_node_crash(world, A, true);
+    rot(world, A, before + 3, HEADER);
+    clear(world);
+    sim_node_start(world, A);
+    until(world, are_linked(world, A, B));
+    wait_ms(world, 3000);
+    sim_check(world, is_faulty(world, A) && !has_leader(world), "scenario", "a damaged log was passed over");
+    sim_node_start(world, C);
+    until(world, has_leader(world) && !is_faulty(world, A));
+}
+
+const sim_directed sim_directed_repair[] = {
+    {"helix", 3, helix, false},
+    {"rot-while-the-leader-dies", 3, rot_while_the_leader_dies, false},
+    {"rot-behind-a-promise", 5, rot_behind_a_promise, false},
+    {"rot-in-the-last-group", 3, rot_in_the_last_group, false},
+    {"rot-beside-another-log", 3, rot_beside_another_log, false},
+    {"rot-in-the-unchosen-tail", 3, rot_in_the_unchosen_tail, false},
+    {NULL, 0, NULL, false},
+};
