@@ -58,9 +58,10 @@ size_t sim_check_push(sim_world *world, uint32_t place_of_writer, uint8_t *space
 {
     sim_checks *checks = world->checks;
     sim_writer *writer = &checks->writers[place_of_writer];
-    writer->floors =
-        sim_grow(writer->floors, &writer->floors_capacity, (size_t)writer->pushed, sizeof *writer->floors);
-    writer->floors[writer->pushed++] = checks->acknowledged;
+    if (!writer->floors) writer->before = writer->pushed;
+    const size_t at = (size_t)(writer->pushed++ - writer->before);
+    writer->floors = sim_grow(writer->floors, &writer->floors_capacity, at, sizeof *writer->floors);
+    writer->floors[at] = checks->acknowledged;
     world->counts.pushed++;
     return make_text(world, place_of_writer, writer->pushed, space, size_bytes_max);
 }
@@ -114,7 +115,7 @@ void sim_check_first_seen(sim_world *world, uint64_t index, px_bytes message)
     sim_check(world, read_head(message, head) && head[0] < checks->writer_count, "validity",
               "index %llu holds what nobody wrote", (unsigned long long)index);
     sim_writer *writer = &checks->writers[head[0]];
-    sim_check(world, head[1] >= 1 && head[1] <= writer->pushed, "validity",
+    sim_check(world, writer->floors && head[1] > writer->before && head[1] <= writer->pushed, "validity",
               "index %llu holds message %llu of writer %llu, who pushed only %llu", (unsigned long long)index,
               (unsigned long long)head[1], (unsigned long long)head[0], (unsigned long long)writer->pushed);
     if (writer->session) sim_check_session_seen(world, (uint32_t)head[0], head[1]);
@@ -125,9 +126,10 @@ void sim_check_first_seen(sim_world *world, uint64_t index, px_bytes message)
               "index %llu holds message %llu of writer %llu before its message %llu",
               (unsigned long long)index, (unsigned long long)head[1], (unsigned long long)head[0],
               (unsigned long long)writer->seen + 1);
-    sim_check(world, index > writer->floors[head[1] - 1], "real time",
+    const uint64_t floor = writer->floors[head[1] - writer->before - 1];
+    sim_check(world, index > floor, "real time",
               "index %llu holds what was pushed after index %llu was acknowledged", (unsigned long long)index,
-              (unsigned long long)writer->floors[head[1] - 1]);
+              (unsigned long long)floor);
     static uint8_t space[1u << 20];
     const size_t size_bytes =
         make_text(world, (uint32_t)head[0], head[1], space, world->checks->message_bytes_max);

@@ -24,7 +24,8 @@ typedef struct {
     uint64_t acknowledged; /* and of them told as chosen */
     uint64_t seen;         /* and of them in the order so far */
     uint64_t index_last;   /* of the last acknowledged */
-    uint64_t *floors;      /* [n]: the highest index acknowledged anywhere when message n + 1 was pushed */
+    uint64_t before;       /* messages of its session that others had pushed before its first */
+    uint64_t *floors;      /* [n]: the highest index acknowledged anywhere when it pushed before + n + 1 */
     size_t floors_capacity;
     uint32_t session; /* place of its session and 1; 0: none */
     bool joins;       /* it uses the session as it is open */
