@@ -190,7 +190,8 @@ static bool push(px_client *client, const px_request *request, px_joined *joined
 {
     px_app *app = client->server->env->app;
     const size_t room = app->calls->intake_room(app, joined->intake);
-    if (room == 0 || room < request->payload.size_bytes) return false;
+    if (room == 0) return px_op_refuse_full(client, request);
+    if (room < request->payload.size_bytes) return false;
     const uint64_t number = app->calls->intake_push(app, joined->intake, request->payload);
     px_assert(number == request->sequence);
     joined->next = number + 1;

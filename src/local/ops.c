@@ -16,11 +16,15 @@ static bool must_wait_in_line(const px_socket *server)
     return server->waiting_held > 0 && !server->is_resuming;
 }
 
-static bool is_disk_full(px_app *app)
+bool px_op_refuse_full(px_client *client, const px_request *request)
 {
+    px_app *app = client->server->env->app;
     px_status status;
     app->calls->status(app, &status);
-    return status.members[status.self].disk == PX_DISK_FULL;
+    if (status.members[status.self].disk != PX_DISK_FULL) return false;
+    px_reply_error(client, request->tag, "disk_full",
+                   "the disk of this node is full: it is not in the log; make space, or ask another node");
+    return true;
 }
 
 static bool run_send(px_client *client, const px_request *request)
@@ -38,13 +42,8 @@ static bool run_send(px_client *client, const px_request *request)
     if (must_wait_in_line(server)) return false;
     if (request->has_session) return px_joined_send(client, request);
     const size_t room = app->calls->intake_room(app, server->intake);
-    if (room == 0 && is_disk_full(app)) {
-        px_reply_error(
-            client, request->tag, "disk_full",
-            "the disk of this node is full: it is not in the log; make space, or ask another node");
-        return true;
-    }
-    if (room == 0 || room < size_bytes) return false;
+    if (room == 0) return px_op_refuse_full(client, request);
+    if (room < size_bytes) return false;
     px_pending *pending = px_pending_make(client, request);
     pending->number = app->calls->intake_push(app, server->intake, request->payload);
     return true;

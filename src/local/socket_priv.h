@@ -212,6 +212,9 @@ bool px_op_run(px_client *client, const px_request *request);
 /* Does nothing of its own connection stand before this request? */
 bool px_op_is_next(const px_client *client, const px_request *request);
 
+/* Where the disk is full: replies so and gives true. For a message that found no room at all. [R17] */
+bool px_op_refuse_full(px_client *client, const px_request *request);
+
 /* Why nothing more goes under a session. */
 #define PX_FENCED_WORDS                                                                              \
     "the session was opened anew elsewhere; what is not acknowledged is not in the log, unless its " \

@@ -95,10 +95,15 @@ def test_a_full_disk_stops_intake_and_heals_by_itself_on_an_idle_node(make_clust
     disk = SmallDisk(node)
     disk.start()
     cluster.wait_leader()
+    with node.connect() as client:
+        assert client.ask(op="send", data="in a session", session="s", seq=1)["index"] == 1
     fill(node, node, 100)
     wait_until("the disk to be full", lambda: disk_of(node) == "full")
     committed = node.status()["committed"]
     with node.connect() as client:
+        reply = client.ask(op="send", data="refused", session="s", seq=2)
+        assert not reply["ok"] and reply["error"] == "disk_full", reply
+        assert client.ask(op="send", data="again", session="s", seq=1)["duplicate"]
         reply = client.ask(op="send", data="refused")
         assert not reply["ok"] and reply["error"] == "disk_full", reply
     writer = Writer(node.fifo_in, [b"line %d of a writer that waits" % number for number in range(100000)])
@@ -112,6 +117,8 @@ def test_a_full_disk_stops_intake_and_heals_by_itself_on_an_idle_node(make_clust
     print(f"healed in {time.monotonic() - since:.2f} s")
     writer.finish(60)
     node.wait_committed(committed + len(writer.lines))
+    with node.connect() as client:
+        assert client.ask(op="send", data="now", session="s", seq=2)["ok"]
 
 
 def test_an_idle_disk_heals_without_anybody_asking(make_cluster):
