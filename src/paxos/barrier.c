@@ -52,8 +52,8 @@ void px_barrier_ask(px_core *core, uint64_t request)
 void px_barrier_on_probe(px_core *core, uint32_t from, const px_message *message)
 {
     if (!core->is_voting) return;
-    if (px_ballot_less(message->ballot, core->promised) &&
-        !PX_MUTANT("r7_probe_answered_under_any_promise")) {
+    const bool is_below = px_ballot_less(message->ballot, core->promised);
+    if (is_below && !PX_MUTANT("r7_probe_answered_under_any_promise")) {
         px_acceptor_refuse(core, from, message->ballot);
         return;
     }

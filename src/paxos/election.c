@@ -130,8 +130,8 @@ static bool is_stalled(px_core *core, const px_census *census)
 static void judge_leader(px_core *core, const px_census *census)
 {
     const uint32_t majority = px_core_majority(core);
-    if (census->is_unserved_above && census->heard >= majority &&
-        !PX_MUTANT("r14_leader_ignores_unserved_above")) {
+    const bool is_stranded = census->is_unserved_above && census->heard >= majority;
+    if (is_stranded && !PX_MUTANT("r14_leader_ignores_unserved_above")) {
         PX_MARK("campaign_above_unserved");
         px_candidate_campaign(core);
         return;

@@ -83,7 +83,7 @@ static bool take(px_core *core, const px_log_part *log, bool is_same_log)
 {
     uint64_t slot = 0;
     const uint64_t taken = core->slots.taken;
-    if (!px_repair_is_faulty(core) || core->claim.is_unsure || core->phase != PX_PHASE_FOLLOWER) return false;
+    if (!px_repair_is_faulty(core) || core->claim.is_unsure) return false;
     if (!px_taken_has_room(core)) return false;
     if (px_taken_meet(core, log, &slot) != PX_MEET_OK || slot != taken) return false;
     uint64_t end = px_part_end(log);

@@ -223,6 +223,83 @@ static void r7__a_restarted_follower_delivers_nothing_above_chosen(void **state)
     bench_close(bench);
 }
 
+/* A leader that was deposed and leads again: what answers its former probe says nothing of now. */
+static void r7__an_answer_to_a_probe_of_a_former_ballot_does_not_count(void **state)
+{
+    (void)state;
+    px_bench *bench = bench_open(0, 3, true);
+    (void)bench_lead(bench, 6);
+    const px_message prepare = {.kind = PX_MESSAGE_PREPARE, .ballot = {0, 9, 1}, .state.promised = {0, 9, 1}};
+    bench_give(bench, 1, &prepare);
+    const px_ballot ballot = bench_lead(bench, 6);
+    assert_true(ballot.number > 9);
+    ask(bench, 11);
+    const uint64_t probe = probe_of(bench);
+    assert_true(probe > 0);
+    px_message probed = {.kind = PX_MESSAGE_PROBED, .ballot = {0, ballot.number - 1, 0}, .probe = probe};
+    bench_give(bench, 1, &probed);
+    assert_null(answer_to(bench, 11));
+    probed.ballot = ballot;
+    probed.state.promised = ballot;
+    bench_give(bench, 1, &probed);
+    assert_non_null(answer_to(bench, 11));
+    bench_close(bench);
+}
+
+/* More barriers are answered at once than one step has room for; before the rest of the answers leaves, the
+ * leader steps down. */
+static void r7__what_was_confirmed_is_answered_though_its_leader_steps_down(void **state)
+{
+    (void)state;
+    px_bench *bench = bench_open(0, 3, true);
+    const px_ballot ballot = bench_lead(bench, 6);
+    ask(bench, 0); /* a probe flies: those who ask now wait for the next */
+    uint64_t probe = probe_of(bench);
+    for (uint64_t request = 1; request <= 2 * PX_EFFECTS_PER_STEP; request++) ask(bench, request);
+    give_probed(bench, 1, probe, ballot);
+    assert_non_null(answer_to(bench, 0));
+    probe = probe_of(bench);
+    ask(bench, 1000); /* too late for that one */
+    const px_message probed = {.kind = PX_MESSAGE_PROBED,
+                               .ballot = ballot,
+                               .probe = probe,
+                               .state.promised = ballot};
+    px_input input = {.kind = PX_IN_MESSAGE, .now_us = bench->now_us, .message = {1, &probed}};
+    px_effect items[PX_EFFECTS_PER_STEP];
+    px_effects effects = {items, 0, PX_EFFECTS_PER_STEP, false};
+    px_core_step(bench->core, &input, &effects);
+    assert_true(effects.more);
+    uint64_t answered = 0, failed = 0;
+    const px_message prepare = {.kind = PX_MESSAGE_PREPARE,
+                                .ballot = {0, 99, 1},
+                                .state.promised = {0, 99, 1}};
+    input.message.message = &prepare;
+    for (bool more = true; more; input.kind = PX_IN_TICK) {
+        for (uint32_t i = 0; i < effects.count; i++) {
+            if (items[i].kind != PX_DO_ANSWER) continue;
+            if (items[i].answer.ok) answered++;
+            if (!items[i].answer.ok) failed = items[i].answer.request;
+        }
+        more = effects.more || input.kind == PX_IN_MESSAGE;
+        effects = (px_effects){items, 0, PX_EFFECTS_PER_STEP, false};
+        if (more) px_core_step(bench->core, &input, &effects);
+    }
+    assert_int_equal(answered, 2 * PX_EFFECTS_PER_STEP);
+    assert_int_equal(failed, 1000);
+    bench_close(bench);
+}
+
+static void r7__who_is_no_voter_answers_no_probe(void **state)
+{
+    (void)state;
+    px_bench *bench = bench_open(0, 3, true);
+    bench_roster(bench, 900); /* its disk was emptied */
+    const px_message probe = {.kind = PX_MESSAGE_PROBE, .ballot = ballot_of(3, 1), .probe = 1};
+    bench_give(bench, 1, &probe);
+    assert_null(bench_sent(bench, PX_MESSAGE_PROBED, 1));
+    bench_close(bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +311,9 @@ int main(void)
         cmocka_unit_test(r7__who_stops_leading_fails_its_barriers),
         cmocka_unit_test(r7__only_what_is_chosen_is_delivered),
         cmocka_unit_test(r7__a_restarted_follower_delivers_nothing_above_chosen),
+        cmocka_unit_test(r7__an_answer_to_a_probe_of_a_former_ballot_does_not_count),
+        cmocka_unit_test(r7__what_was_confirmed_is_answered_though_its_leader_steps_down),
+        cmocka_unit_test(r7__who_is_no_voter_answers_no_probe),
     };
     return cmocka_run_group_tests_name("R7", tests, NULL, NULL);
 }

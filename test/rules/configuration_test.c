@@ -408,6 +408,110 @@ static void r21__a_slot_behind_a_stop_sign_in_an_old_ballot_is_refused(void **st
     bench_close(bench);
 }
 
+/* The leader of the old configuration hears from who leads in the new one that its change is chosen. */
+static void r21__who_learns_that_its_change_is_chosen_campaigns_in_it(void **state)
+{
+    (void)state;
+    px_ballot ballot;
+    px_bench *bench = open_with_change(&ballot);
+    px_message heard = {.kind = PX_MESSAGE_HEARD, .served = true, .state = bench->view.state};
+    heard.state.chosen = heard.state.taken;
+    assert_true(px_core_chain_at(bench->core, heard.state.chosen, &heard.state.chosen_chain));
+    bench_rounds(bench, 1, 2, &heard);
+    assert_int_equal(bench->view.configuration, 1);
+    assert_int_equal(bench->view.state.chosen, 2);
+    bench_sync(bench);
+    assert_int_equal(bench->view.role, PX_ROLE_CANDIDATE);
+    assert_int_equal(bench->view.state.promised.config, 1);
+    bench_close(bench);
+}
+
+/* Nor does one whose disk hangs: it follows then. */
+static void r21__a_leader_with_a_stuck_disk_stops_with_its_configuration(void **state)
+{
+    (void)state;
+    px_ballot ballot;
+    px_bench *bench = open_with_change(&ballot);
+    px_input input = {.kind = PX_IN_DISK, .disk = PX_DISK_OVERDUE};
+    bench_step(bench, &input);
+    const uint64_t elections = bench->view.elections;
+    accept_all(bench, 1, ballot);
+    assert_int_equal(bench->view.configuration, 1);
+    assert_int_equal(bench->view.role, PX_ROLE_FOLLOWER);
+    assert_int_equal(bench->view.elections, elections);
+    bench_close(bench);
+}
+
+/* A follower of member 1 with a change in its log that it does not know chosen. */
+static px_bench *open_follower_with_change(px_bench_log *log, uint64_t replaced_by)
+{
+    static uint8_t body[PX_CONFIGURATION_BYTES_MAX];
+    memset(log, 0, sizeof *log);
+    px_bench *bench = bench_open(0, 3, true);
+    const px_configuration change = {1, 2, 3, BENCH_ID(2), {BENCH_ID(0), BENCH_ID(1), replaced_by}};
+    px_entry *entry = &log->entries[0];
+    *entry = (px_entry){.slot = 1, .kind = PX_ENTRY_CONFIG, .index_first = 1};
+    entry->body = (px_bytes){body, px_configuration_put(&change, body)};
+    entry->body_hash = px_hash_of(entry->body.data, entry->body.size_bytes);
+    entry->chain = px_entry_chain((px_hash){0, 0}, entry);
+    log->length = 1;
+    const px_message sync = bench_sync_of(log, ballot_of(3, 1), 0, 0);
+    bench_give(bench, 1, &sync);
+    bench_sync(bench);
+    assert_int_equal(bench->view.configuration, 0);
+    return bench;
+}
+
+/* It campaigns in the new configuration, and says up to where it knows chosen: that is the change. */
+static void r21__a_campaign_says_itself_which_configuration_it_is_in(void **state)
+{
+    (void)state;
+    static px_bench_log log;
+    px_bench *bench = open_follower_with_change(&log, NEW_ID);
+    const px_ballot ballot = {1, 9, 1};
+    px_message prepare = {.kind = PX_MESSAGE_PREPARE, .ballot = ballot};
+    prepare.state = bench_state(&log, ballot, ballot_of(3, 1), 1);
+    bench_give(bench, 1, &prepare);
+    assert_int_equal(bench->view.configuration, 1);
+    assert_non_null(bench_sent(bench, PX_MESSAGE_PROMISE, 1));
+    bench_close(bench);
+}
+
+/* The same from the member that the change replaces: it can have no majority of the new one. */
+static void r21__who_was_replaced_gets_no_promise_in_the_new_configuration(void **state)
+{
+    (void)state;
+    static px_bench_log log;
+    px_bench *bench = open_follower_with_change(&log, NEW_ID);
+    const px_ballot ballot = {1, 9, 2};
+    px_message prepare = {.kind = PX_MESSAGE_PREPARE, .ballot = ballot};
+    prepare.state = bench_state(&log, ballot, ballot_of(3, 1), 1);
+    bench_give(bench, 2, &prepare);
+    assert_int_equal(bench->view.configuration, 1);
+    assert_null(bench_sent(bench, PX_MESSAGE_PROMISE, 2));
+    bench_close(bench);
+}
+
+static void r19__who_is_no_voter_takes_nothing_of_a_leader(void **state)
+{
+    (void)state;
+    static px_bench_log log;
+    memset(&log, 0, sizeof log);
+    bench_log_extend(&log, 3, 'a');
+    px_bench *bench = bench_open(0, 3, true);
+    bench_roster(bench, NEW_ID); /* its disk was emptied */
+    const px_message sync = bench_sync_of(&log, ballot_of(3, 1), 0, 2);
+    bench_give(bench, 1, &sync);
+    assert_null(bench_record(bench, PX_RECORD_SPLICE));
+    assert_int_equal(bench->view.state.taken, 0);
+    const px_message chosen = {.kind = PX_MESSAGE_CHOSEN, .ballot = ballot_of(3, 1), .state.chosen = 2};
+    const px_message piece = bench_piece_of(&log, 0, 1);
+    bench_give(bench, 1, &piece); /* but for what is chosen */
+    bench_give(bench, 1, &chosen);
+    assert_int_equal(bench->view.state.chosen, 1);
+    bench_close(bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -426,6 +530,11 @@ int main(void)
         cmocka_unit_test(r21__a_change_waits_for_a_majority_of_the_new_set),
         cmocka_unit_test(r21__a_change_survives_a_restart_and_a_cut),
         cmocka_unit_test(r21__a_slot_behind_a_stop_sign_in_an_old_ballot_is_refused),
+        cmocka_unit_test(r21__who_learns_that_its_change_is_chosen_campaigns_in_it),
+        cmocka_unit_test(r21__a_leader_with_a_stuck_disk_stops_with_its_configuration),
+        cmocka_unit_test(r21__a_campaign_says_itself_which_configuration_it_is_in),
+        cmocka_unit_test(r21__who_was_replaced_gets_no_promise_in_the_new_configuration),
+        cmocka_unit_test(r19__who_is_no_voter_takes_nothing_of_a_leader),
     };
     return cmocka_run_group_tests_name("R19, R21", tests, NULL, NULL);
 }

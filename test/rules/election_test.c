@@ -294,6 +294,114 @@ static void r14__whoever_is_told_to_take_over_campaigns_at_once(void **state)
     bench_close(bench);
 }
 
+/* One of five answers, with a higher promise: a campaign would find no majority. */
+static void r14__a_leader_that_hears_a_minority_steps_down_rather_than_campaign(void **state)
+{
+    (void)state;
+    px_bench *bench = bench_open(0, 5, true);
+    const px_ballot ballot = bench_lead(bench, 30);
+    px_message stranded = {.kind = PX_MESSAGE_HEARD};
+    stranded.state.promised = ballot_of(ballot.number + 5, 1);
+    const uint64_t elections = bench->view.elections;
+    bench_rounds(bench, 1, 0, &stranded); /* of the others the last round's answers count still */
+    bench_rounds(bench, 1, 2, &stranded);
+    assert_int_equal(bench->view.role, PX_ROLE_LEADER);
+    bench_rounds(bench, 1, 0, &stranded);
+    assert_int_equal(bench->view.elections, elections);
+    assert_int_equal(bench->view.role, PX_ROLE_FOLLOWER);
+    bench_close(bench);
+}
+
+static void set_disk(px_bench *bench, px_disk_health disk)
+{
+    px_input input = {.kind = PX_IN_DISK, .disk = disk};
+    bench_step(bench, &input);
+}
+
+/* All disks are full: somebody has to lead. With space at member 2, it is the one. */
+static void r17__a_leader_with_a_full_disk_hands_over_to_who_has_space(void **state)
+{
+    (void)state;
+    px_bench *bench = bench_open(0, 3, true);
+    const px_ballot ballot = bench_lead(bench, 6);
+    px_message heard = {.kind = PX_MESSAGE_HEARD, .served = true, .disk = PX_DISK_FULL};
+    heard.state = (px_node_state){.promised = ballot, .accepted = ballot};
+    bench_rounds(bench, 1, 6, &heard);
+    set_disk(bench, PX_DISK_FULL);
+    for (uint32_t i = 0; i < 4; i++) {
+        bench_rounds(bench, 1, 6, &heard);
+        assert_null(bench_sent(bench, PX_MESSAGE_TAKE_OVER, 1));
+    }
+    assert_int_equal(bench->view.role, PX_ROLE_LEADER);
+    assert_int_equal(px_core_room(bench->core).bytes, 0);
+    bench_rounds(bench, 1, 2, &heard);
+    heard.disk = PX_DISK_WELL;
+    bool is_handed_over = false;
+    for (uint32_t i = 0; i < 4 && !is_handed_over; i++) {
+        bench_rounds(bench, 1, 4, &heard);
+        is_handed_over = bench_sent(bench, PX_MESSAGE_TAKE_OVER, 2) != NULL;
+        assert_null(bench_sent(bench, PX_MESSAGE_TAKE_OVER, 1));
+    }
+    assert_true(is_handed_over);
+    assert_int_equal(bench->view.role, PX_ROLE_FOLLOWER);
+    bench_close(bench);
+}
+
+/* Asked for by name, a member whose disk is full, too, does not get the lead. */
+static void r14__a_full_leader_does_not_hand_over_to_a_full_member(void **state)
+{
+    (void)state;
+    px_bench *bench = bench_open(0, 3, true);
+    const px_ballot ballot = bench_lead(bench, 6);
+    px_message heard = {.kind = PX_MESSAGE_HEARD, .served = true, .disk = PX_DISK_FULL};
+    heard.state = (px_node_state){.promised = ballot, .accepted = ballot};
+    bench_rounds(bench, 1, 6, &heard);
+    set_disk(bench, PX_DISK_FULL);
+    px_input input = {.kind = PX_IN_TRANSFER, .transfer = 1};
+    bench_step(bench, &input);
+    assert_null(bench_sent(bench, PX_MESSAGE_TAKE_OVER, 1));
+    set_disk(bench, PX_DISK_WELL);
+    bench_step(bench, &input);
+    assert_non_null(bench_sent(bench, PX_MESSAGE_TAKE_OVER, 1));
+    bench_close(bench);
+}
+
+/* What only who may campaign is to be told, a node that may not does not heed. */
+static void r14__who_may_not_campaign_does_not_take_over(void **state)
+{
+    (void)state;
+    const px_message prepare = {.kind = PX_MESSAGE_PREPARE,
+                                .ballot = ballot_of(5, 1),
+                                .state = {.promised = ballot_of(5, 1)}};
+    const px_message take_over = {.kind = PX_MESSAGE_TAKE_OVER, .ballot = ballot_of(5, 1)};
+    for (uint32_t kind = 0; kind < 3; kind++) {
+        px_bench *bench = bench_open(0, 3, true);
+        bench_give(bench, 1, &prepare);
+        bench_sync(bench);
+        px_message served = {.kind = PX_MESSAGE_HEARD, .served = true};
+        served.state.promised = ballot_of(5, 1);
+        bench_rounds(bench, 1, kind == 0 ? 0 : 6, &served); /* no majority is heard */
+        if (kind == 1) bench_roster(bench, 900);            /* its disk was emptied */
+        if (kind == 2) set_disk(bench, PX_DISK_OVERDUE);
+        bench_give(bench, 1, &take_over);
+        assert_int_equal(bench->view.elections, 0);
+        bench_close(bench);
+    }
+}
+
+/* A single node that was told its roster again, as after every start, leads on. */
+static void r14__a_single_node_leads_at_once_and_stays(void **state)
+{
+    (void)state;
+    px_bench *bench = bench_open(0, 1, true);
+    bench_sync(bench);
+    assert_int_equal(bench->view.role, PX_ROLE_LEADER);
+    bench_roster(bench, BENCH_ID(0));
+    assert_int_equal(bench->view.role, PX_ROLE_LEADER);
+    assert_int_equal(bench->view.elections, 1);
+    bench_close(bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +420,11 @@ int main(void)
         cmocka_unit_test(r14__a_minority_does_not_campaign),
         cmocka_unit_test(r14__a_leader_hands_over_to_a_caught_up_voter_and_stops),
         cmocka_unit_test(r14__whoever_is_told_to_take_over_campaigns_at_once),
+        cmocka_unit_test(r14__a_leader_that_hears_a_minority_steps_down_rather_than_campaign),
+        cmocka_unit_test(r17__a_leader_with_a_full_disk_hands_over_to_who_has_space),
+        cmocka_unit_test(r14__a_full_leader_does_not_hand_over_to_a_full_member),
+        cmocka_unit_test(r14__who_may_not_campaign_does_not_take_over),
+        cmocka_unit_test(r14__a_single_node_leads_at_once_and_stays),
     };
     return cmocka_run_group_tests_name("R13 and R14", tests, NULL, NULL);
 }

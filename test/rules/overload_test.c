@@ -269,6 +269,65 @@ static void r9__what_is_not_on_disk_is_bounded_in_bytes(void **state)
     free(body);
 }
 
+/* ---- damaged logs [R16] ---- */
+
+static void r16__a_log_is_mended_as_the_disk_keeps_up(void **state)
+{
+    (void)state;
+    static px_bench_log log;
+    memset(&log, 0, sizeof log);
+    px_bench *bench = bench_open(0, 3, true);
+    bench_log_extend(&log, 2, 'f');
+    const px_message sync = bench_sync_of(&log, ballot_of(3, 1), 0, 2);
+    bench_give(bench, 1, &sync);
+    bench_sync(bench);
+    bench_log_extend(&log, 3000, 'f');
+    bench_damage(bench, &log, 2, (px_claim){.length = 3000, .chosen = 3000});
+    uint64_t taken = 2;
+    px_message mended = {.kind = PX_MESSAGE_MENDED, .ballot = ballot_of(3, 1)};
+    for (bool is_taken = true; is_taken; taken = bench->view.state.taken) {
+        mended.log = bench_part(&log, taken, taken + 1);
+        bench_give(bench, 1, &mended);
+        is_taken = bench->view.state.taken > taken;
+    }
+    assert_in_range(taken, PX_WINDOW_SLOTS, 2999);
+    px_message heard = {.kind = PX_MESSAGE_HEARD, .served = true};
+    heard.state = (px_node_state){.promised = {0, 3, 1}, .accepted = {0, 3, 1}};
+    heard.state.durable = heard.state.taken = 3000;
+    bench_rounds(bench, 1, 6, &heard);
+    bench_rounds(bench, 1, 6, &heard);
+    assert_null(bench_sent(bench, PX_MESSAGE_FETCH, 1));
+    assert_null(bench_sent(bench, PX_MESSAGE_FETCH, 2));
+    bench_sync(bench);
+    bench_rounds(bench, 1, 6, &heard);
+    assert_true(bench_sent(bench, PX_MESSAGE_FETCH, 1) || bench_sent(bench, PX_MESSAGE_FETCH, 2));
+    bench_give(bench, 1, &mended);
+    assert_int_equal(bench->view.state.taken, taken + 1);
+    bench_close(bench);
+}
+
+/* Much of it in bytes: the next is asked for at the end of the round, not at once. */
+static void r16__no_more_is_asked_for_at_once_while_much_is_not_on_disk(void **state)
+{
+    (void)state;
+    static px_bench_log none;
+    px_entry entries[LARGE_SLOTS];
+    uint8_t *body = calloc(1, px_batch_size_bytes(1, 1, LARGE_BYTES));
+    assert_non_null(body);
+    const px_log_part all = large_log(entries, body);
+    px_bench *bench = bench_open(0, 3, true);
+    bench_damage(bench, &none, 0, (px_claim){.length = LARGE_SLOTS, .chosen = LARGE_SLOTS});
+    px_message mended = {.kind = PX_MESSAGE_MENDED, .log = {0, {0, 0}, 1, all.entries}};
+    bench_give(bench, 1, &mended);
+    assert_non_null(bench_sent(bench, PX_MESSAGE_FETCH, 1));
+    mended.log = (px_log_part){1, entries[0].chain, 3, all.entries + 1};
+    bench_give(bench, 1, &mended);
+    assert_int_equal(bench->view.state.taken, 4);
+    assert_null(bench_sent(bench, PX_MESSAGE_FETCH, 1));
+    bench_close(bench);
+    free(body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +340,8 @@ int main(void)
         cmocka_unit_test(r4__a_tail_that_finds_no_place_is_asked_for_again),
         cmocka_unit_test(r9__a_leader_whose_disk_does_not_keep_up_proposes_no_more),
         cmocka_unit_test(r9__what_is_not_on_disk_is_bounded_in_bytes),
+        cmocka_unit_test(r16__a_log_is_mended_as_the_disk_keeps_up),
+        cmocka_unit_test(r16__no_more_is_asked_for_at_once_while_much_is_not_on_disk),
     };
     return cmocka_run_group_tests_name("disks that do not keep up", tests, NULL, NULL);
 }

@@ -461,6 +461,121 @@ static void r16__a_mending_that_cannot_be_true_is_a_violation(void **state)
     bench_close(bench);
 }
 
+/* A piece that cuts says nothing of the accepted ballot that it does not know. */
+static void r16__who_is_unsure_stays_so_when_chosen_slots_cut_its_log(void **state)
+{
+    (void)state;
+    px_bench_log log = {.length = 0};
+    px_bench *bench = open_damaged_with(&log, (px_claim){.length = LENGTH, .is_unsure = true});
+    static px_bench_log chosen;
+    chosen.length = 0;
+    bench_log_extend(&chosen, 3, 'c');
+    const px_message piece = bench_piece_of(&chosen, 0, 3);
+    bench_give(bench, 2, &piece);
+    assert_non_null(bench_record(bench, PX_RECORD_CUT));
+    assert_int_equal(bench->view.state.chosen, 3);
+    bench_sync(bench);
+    const px_message prepare = prepare_of(ballot_of(7, 2));
+    bench_give(bench, 2, &prepare);
+    assert_null(bench_sent(bench, PX_MESSAGE_PROMISE, 2));
+    bench_close(bench);
+}
+
+/* What its log was under which ballot it does not know: nothing mends it but a leader. */
+static void r16__who_is_unsure_neither_asks_for_slots_nor_takes_them(void **state)
+{
+    (void)state;
+    px_bench_log log = {.length = 0};
+    px_bench *bench = open_damaged_with(&log, (px_claim){.length = LENGTH, .is_unsure = true});
+    px_message heard = promised_before;
+    heard.state.taken = heard.state.durable = LENGTH;
+    for (uint32_t i = 0; i < 4; i++) {
+        bench_rounds(bench, 1, 6, &heard);
+        assert_null(bench_sent(bench, PX_MESSAGE_FETCH, 1));
+        assert_null(bench_sent(bench, PX_MESSAGE_FETCH, 2));
+    }
+    const px_message mended = mended_of(&log, ballot_of(3, 1), LEFT, LENGTH);
+    bench_give(bench, 1, &mended);
+    assert_int_equal(bench->view.state.taken, LEFT);
+    bench_close(bench);
+}
+
+static void r16__who_has_no_more_than_is_left_sends_nothing(void **state)
+{
+    (void)state;
+    px_bench_log log = {.length = 0};
+    px_bench *bench = bench_open(0, 3, true);
+    bench_log_extend(&log, LEFT, 'a');
+    const px_message sync = bench_sync_of(&log, ballot_of(3, 1), 0, 0);
+    bench_give(bench, 1, &sync);
+    bench_sync(bench);
+    px_message fetch = {.kind = PX_MESSAGE_FETCH, .state = {.promised = {0, 3, 1}, .accepted = {0, 3, 1}}};
+    fetch.state.taken = fetch.state.durable = LEFT;
+    fetch.state.claimed = LENGTH;
+    bench_give(bench, 2, &fetch);
+    assert_int_equal(bench->count, 0);
+    fetch.state.taken = fetch.state.durable = LEFT - 1;
+    bench_give(bench, 2, &fetch);
+    assert_non_null(bench_sent(bench, PX_MESSAGE_MENDED, 2));
+    bench_close(bench);
+}
+
+/* What mends must go on where the log ends, and bring something. */
+static void r16__what_brings_nothing_mends_nothing(void **state)
+{
+    (void)state;
+    px_bench_log log = {.length = 0};
+    px_bench *bench = open_damaged(&log);
+    const uint32_t records = bench->record_count;
+    px_message mended = mended_of(&log, ballot_of(3, 1), 0, LEFT);
+    bench_give(bench, 1, &mended); /* it ends where the log ends */
+    mended = mended_of(&log, ballot_of(3, 1), 0, LEFT - 1);
+    bench_give(bench, 1, &mended); /* before */
+    mended = mended_of(&log, ballot_of(3, 1), LEFT + 1, LENGTH);
+    bench_give(bench, 1, &mended); /* one is missing between */
+    static px_bench_log other;
+    other.length = 0;
+    bench_log_extend(&other, 1, 'a');
+    bench_log_extend(&other, LENGTH, 'b');
+    mended = mended_of(&other, ballot_of(3, 1), 1, LENGTH);
+    bench_give(bench, 1, &mended); /* another slot 2: no log of this ballot can have it */
+    assert_int_equal(bench->record_count, records);
+    assert_int_equal(bench->view.state.taken, LEFT);
+    mended = mended_of(&log, ballot_of(3, 1), 0, LENGTH);
+    bench_give(bench, 1, &mended);
+    assert_int_equal(bench->view.state.taken, LENGTH);
+    bench_close(bench);
+}
+
+/* A hash that is known of a slot which is there already leads nowhere. */
+static void r16__a_known_hash_at_a_slot_that_is_left_mends_nothing(void **state)
+{
+    (void)state;
+    px_bench_log log = {.length = 0};
+    px_bench *bench = open_damaged(&log);
+    give_salvage(bench, (px_log_part){0}, LEFT, log.entries[LEFT - 1].chain);
+    const px_message mended = mended_of(&log, ballot_of(2, 2), LEFT, LENGTH);
+    bench_give(bench, 2, &mended);
+    assert_int_equal(bench->view.state.taken, LEFT);
+    bench_close(bench);
+}
+
+static void r16__mending_keeps_the_window(void **state)
+{
+    (void)state;
+    static px_bench_log log;
+    log.length = 0;
+    px_bench *bench = open_damaged_with(&log, (px_claim){.length = LEFT + PX_WINDOW_SLOTS});
+    bench_log_extend(&log, LEFT + PX_WINDOW_SLOTS, 'a');
+    px_message mended = mended_of(&log, ballot_of(3, 1), LEFT, LEFT + PX_WINDOW_SLOTS);
+    bench_give(bench, 1, &mended); /* of them a window and two would not be chosen */
+    assert_int_equal(bench->view.state.taken, LEFT);
+    mended = mended_of(&log, ballot_of(3, 1), LEFT, PX_WINDOW_SLOTS);
+    bench_give(bench, 1, &mended);
+    assert_int_equal(bench->view.state.taken, PX_WINDOW_SLOTS);
+    bench_close(bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -484,6 +599,12 @@ int main(void)
         cmocka_unit_test(r16__a_higher_ballot_voids_the_claim),
         cmocka_unit_test(r16__chosen_slots_make_a_damaged_log_whole),
         cmocka_unit_test(r16__a_mending_that_cannot_be_true_is_a_violation),
+        cmocka_unit_test(r16__who_is_unsure_stays_so_when_chosen_slots_cut_its_log),
+        cmocka_unit_test(r16__who_is_unsure_neither_asks_for_slots_nor_takes_them),
+        cmocka_unit_test(r16__who_has_no_more_than_is_left_sends_nothing),
+        cmocka_unit_test(r16__what_brings_nothing_mends_nothing),
+        cmocka_unit_test(r16__a_known_hash_at_a_slot_that_is_left_mends_nothing),
+        cmocka_unit_test(r16__mending_keeps_the_window),
     };
     return cmocka_run_group_tests_name("R16", tests, NULL, NULL);
 }

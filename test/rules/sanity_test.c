@@ -190,6 +190,24 @@ static void r6__a_slot_behind_another_hash_is_a_violation(void **state)
     bench_close(bench);
 }
 
+/* Of a leader that was overtaken: other slots than its own were chosen here since. */
+static void r6__a_slot_behind_another_chosen_hash_is_dropped(void **state)
+{
+    (void)state;
+    static px_bench_log log;
+    px_bench *bench = open_follower(&log);
+    const px_message chosen = {.kind = PX_MESSAGE_CHOSEN, .ballot = {0, 3, 1}, .state.chosen = LENGTH};
+    bench_give(bench, 1, &chosen);
+    assert_int_equal(bench->view.state.chosen, LENGTH);
+    bench_log_cut(&log, LENGTH - 1);
+    bench_log_extend(&log, LENGTH + 1, 'b');
+    const px_message accept = bench_accept_of(&log, ballot_of(3, 1), LENGTH + 1, CHOSEN);
+    bench_give(bench, 1, &accept);
+    assert_int_equal(bench->view.violations, 0);
+    assert_int_equal(bench->view.state.taken, LENGTH);
+    bench_close(bench);
+}
+
 /* ---- changes of configuration ---- */
 
 static void put_change(px_bench_log *log, uint8_t *body, const px_configuration *change)
@@ -329,6 +347,7 @@ int main(void)
         cmocka_unit_test(p7__a_chosen_slot_that_cannot_be_is_a_violation),
         cmocka_unit_test(p7__entries_that_are_not_sound_are_a_violation),
         cmocka_unit_test(r6__a_slot_behind_another_hash_is_a_violation),
+        cmocka_unit_test(r6__a_slot_behind_another_chosen_hash_is_dropped),
         cmocka_unit_test(r21__changes_of_configuration_follow_one_another),
         cmocka_unit_test(r21__the_next_configuration_goes_on_behind_its_stop_sign),
         cmocka_unit_test(r21__a_piece_with_changes_out_of_their_places_is_a_violation),

@@ -48,10 +48,13 @@ static void refuse(size_t at, uint8_t byte)
 static void configuration__what_cannot_be_is_refused(void **state)
 {
     (void)state;
-    refuse(0, 0);    /* number 0 is the roster */
-    refuse(7, 0x40); /* sums could wrap */
-    refuse(8, 3);    /* a place that is none */
-    refuse(12, 0);   /* nobody */
+    refuse(0, 0);                       /* number 0 is the roster */
+    refuse(7, 0x40);                    /* sums could wrap */
+    refuse(8, 3);                       /* a place that is none */
+    uint8_t nobody[24] = {1, [16] = 7}; /* of no members, and as long as that */
+    px_configuration read;
+    assert_int_equal(px_configuration_open((px_bytes){nobody, sizeof nobody}, &read), PX_ERR_MALFORMED);
+    refuse(12, 0);
     refuse(12, PX_MEMBERS_MAX + 1);
     refuse(16, 0);  /* nothing replaced */
     refuse(16, 11); /* what is replaced stays */
