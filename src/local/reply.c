@@ -165,6 +165,7 @@ static void put_one(px_json_writer *writer, const px_member_status *member)
     put_text(writer, "id", member->id);
     put_text(writer, "addr", member->addr);
     put_bool(writer, "connected", member->connected);
+    if (!member->connected && member->link_fault[0]) put_text(writer, "link_fault", member->link_fault);
     px_json_write_key(writer, "rtt_ms");
     if (member->has_rtt && member->connected) {
         char text[32];

@@ -69,12 +69,15 @@ static const char *grouped(long long number, char space[32])
 static void look_at_member(const json_t *member, const char *self, view *of)
 {
     char space[32];
-    const char *id = text_of(member, "id"), *disk = text_of(member, "disk");
+    const char *id = text_of(member, "id"), *disk = text_of(member, "disk"),
+               *link_fault = text_of(member, "link_fault");
     const bool is_self = strcmp(id, self) == 0, is_up = is_self || is_true(member, "connected");
     const long long lag = number_of(member, "lag");
     of->count++;
     of->voters_up += is_up && is_true(member, "voter");
-    if (!is_up)
+    if (!is_up && *link_fault)
+        find(of, "%s at %s is not connected both ways: %s.", id, text_of(member, "addr"), link_fault);
+    else if (!is_up)
         find(of,
              "%s at %s is not connected both ways: is it running, is the address right, can UDP pass in both "
              "directions? The log of this node tells each failed attempt.",

@@ -25,12 +25,26 @@ static uint64_t lag_of(const px_node *node, uint32_t place)
     return node->view.index_chosen > index ? node->view.index_chosen - index : 0;
 }
 
+/* What each side sees of a connection that is not there: this one of what it dials, the other of the rest. */
+static void say_link_fault(const px_node *node, uint32_t place, px_member_status *status)
+{
+    const px_member *member = &node->members[place];
+    if (status->connected) return;
+    if (!member->out_up)
+        copy_text(status->link_fault, sizeof status->link_fault,
+                  node->ports.net->fault(node->ports.net, place));
+    else if (!member->in)
+        copy_text(status->link_fault, sizeof status->link_fault,
+                  "this node reaches it, it has not connected to this node: its log tells why");
+}
+
 static void fill_member(const px_node *node, uint32_t place, px_member_status *status)
 {
     const px_member *member = &node->members[place];
     copy_text(status->id, sizeof status->id, member->name);
     copy_text(status->addr, sizeof status->addr, member->address);
     status->connected = place == node->self || member->is_linked;
+    say_link_fault(node, place, status);
     status->has_rtt = place != node->self && member->has_rtt;
     status->rtt_us = member->rtt_us;
     status->lag = lag_of(node, place);

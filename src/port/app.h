@@ -24,6 +24,8 @@ typedef struct px_delivered px_delivered;
 typedef struct px_watcher px_watcher;
 typedef struct px_barrier px_barrier;
 typedef struct px_status px_status;
+/* Room for the words of why two members are not connected. */
+#define PX_LINK_FAULT_BYTES_MAX 256u
 
 /* ---- handing over messages ---- */
 
@@ -133,7 +135,8 @@ struct px_barrier {
 typedef struct {
     char id[PX_NAME_BYTES_MAX];
     char addr[PX_NAME_BYTES_MAX];
-    bool connected; /* both ways; the node itself: true */
+    bool connected;                           /* both ways; the node itself: true */
+    char link_fault[PX_LINK_FAULT_BYTES_MAX]; /* why it is not, in words; empty where it is, or not known */
     bool has_rtt;
     uint64_t rtt_us;
     uint64_t lag; /* messages behind what this node knows chosen */

@@ -36,6 +36,9 @@ struct px_net {
     /* Whether the certificate of an incoming connection bears that member's name too: on_incoming names the
      * first member whose name it bears, and one certificate may be shared by several nodes. */
     bool (*bears)(px_net *net, uint64_t connection, uint32_t member);
+    /* Why there is no outgoing connection to that member, in words for people; empty where there is one, or
+     * nothing is known yet. Borrowed until the next turn. */
+    const char *(*fault)(px_net *net, uint32_t member);
     /* Hands what is queued to the transport now, before slower things are begun; at the end of a turn it goes
      * by itself. NULL where there is no such haste. */
     void (*flush)(px_net *net);

@@ -242,6 +242,7 @@ static void on_ended(px_connection *connection)
     close_socket(dialler);
     enter_waiting(dialler, dials_at_once ? 0 : next_delay_us(dialler));
     if (!was_up) return;
+    px_words_set(&dialler->complaint, "the connection ended: %s", reason.text);
     px_log_event(dialler->manager->shared->log, PX_LOG_INFO, "quic: the connection to %s ended: %s",
                  name_of(dialler), reason.text);
     dialler->manager->owner.on_down(dialler->manager->owner.context, dialler->place, reason.text);
@@ -350,6 +351,11 @@ bool px_manager_send(px_connection_manager *manager, uint32_t place, px_lane lan
 size_t px_manager_queued_bytes(const px_connection_manager *manager, uint32_t place)
 {
     return px_send_queue_unsent_bytes(&manager->diallers[place].queue);
+}
+
+const char *px_manager_fault(const px_connection_manager *manager, uint32_t place)
+{
+    return manager->diallers[place].complaint.text;
 }
 
 void px_manager_redial(px_connection_manager *manager, uint32_t place, bool at_once, const char *words)

@@ -90,6 +90,7 @@ void px_manager_on_alive(px_connection_manager *manager, uint32_t place);
 bool px_manager_send(px_connection_manager *manager, uint32_t place, px_lane lane, px_bytes head,
                      px_buffer *body);
 size_t px_manager_queued_bytes(const px_connection_manager *manager, uint32_t place);
+const char *px_manager_fault(const px_connection_manager *manager, uint32_t place);
 void px_manager_redial(px_connection_manager *manager, uint32_t place, bool at_once, const char *words);
 
 #endif

@@ -83,6 +83,13 @@ static bool net_bears(px_net *net, uint64_t connection, uint32_t member)
     return (px_listener_names_borne(&quic->listener, connection) & (1u << place)) != 0;
 }
 
+static const char *net_fault(px_net *net, uint32_t member)
+{
+    const px_quic *quic = quic_of(net);
+    const uint32_t place = place_of(quic, member);
+    return place < quic->config.server_count ? px_manager_fault(&quic->manager, place) : "";
+}
+
 /* ---- what its parts tell ---- */
 
 static void on_up(void *context, uint32_t place)
@@ -231,8 +238,8 @@ px_err px_quic_open(const px_quic_config *config, px_dgram_net *dgrams, px_clock
     px_assert(config->server_count <= PX_MEMBERS_MAX);
     px_quic *quic = calloc(1, sizeof *quic);
     if (!quic) return PX_ERR_NO_SPACE;
-    quic->net =
-        (px_net){net_send, net_queued_bytes, net_redial, net_close_incoming, net_bears, px_quic_flush};
+    quic->net = (px_net){net_send,  net_queued_bytes, net_redial,   net_close_incoming,
+                         net_bears, net_fault,        px_quic_flush};
     quic->config = *config;
     if (quic->config.receive_bytes == 0) quic->config.receive_bytes = RECEIVE_BYTES;
     quic->shared.dgrams = dgrams;

@@ -124,6 +124,29 @@ def test_why_names_who_is_missing_and_what_waits_in_which_pipe(make_cluster):
     os.close(descriptor)
 
 
+def test_why_tells_the_reason_of_each_missing_link(make_cluster):
+    cluster = make_cluster(3)
+    node, other, unknown = cluster.nodes
+    addresses = {server["server_name"]: server for server in node.settings["servers"]}
+    addresses[unknown.name]["addr"] = "nowhere.invalid:4711"
+    node.write_config()
+    node.start()
+    unknown.start()
+
+    def faults():
+        members = (node.status() or {"members": []})["members"]
+        return {member["id"]: member.get("link_fault", "") for member in members}
+
+    wait_until("a refusal", lambda: "nobody listens there" in faults().get(other.name, ""))
+    wait_until("a name that is none", lambda: "cannot be resolved" in faults().get(unknown.name, ""))
+    told = " ".join(node.pxctl("why").stdout.decode().split())
+    assert f"{other.name} at 127.0.0.1:{other.port} is not connected both ways: nobody listens there" in told
+    assert f"{unknown.name} at nowhere.invalid:4711 is not connected both ways: " in told
+    wait_until("the other side", lambda: "has not connected" in str(unknown.status()["members"]))
+    other.start()
+    wait_until("the link", lambda: faults().get(other.name) == "")
+
+
 def test_colour_is_for_terminals_and_can_be_turned_off(cluster):
     node = cluster.nodes[0]
     assert b"\033" not in node.pxctl("status").stdout

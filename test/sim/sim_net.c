@@ -259,6 +259,12 @@ static bool port_bears(px_net *port, uint64_t number, uint32_t member)
     return false;
 }
 
+static const char *port_fault(px_net *port, uint32_t member)
+{
+    const sim_end *end = (sim_end *)port;
+    return end->net->diallers[end->place][member].connection ? "" : "the simulator has no connection";
+}
+
 /* ---- the world's side ---- */
 
 sim_net *sim_net_make(sim_world *world, bool is_datagram)
@@ -267,8 +273,8 @@ sim_net *sim_net_make(sim_world *world, bool is_datagram)
     net->world = world;
     net->is_datagram = is_datagram;
     for (uint32_t from = 0; from < PX_MEMBERS_MAX; from++) {
-        const px_net port = {port_send,           port_queued_bytes, port_redial,
-                             port_close_incoming, port_bears,        NULL};
+        const px_net port = {port_send,  port_queued_bytes, port_redial, port_close_incoming,
+                             port_bears, port_fault,        NULL};
         net->ends[from] = (sim_end){port, net, from, NULL};
         for (uint32_t to = 0; to < PX_MEMBERS_MAX; to++) {
             sim_dialler *dialler = &net->diallers[from][to];
