@@ -1,12 +1,13 @@
-/* base64.c - bytes as text, by tables.
+/* base64.c - bytes as text: by vectors where the processor has them (base64_vector.h), the rest by tables.
  *
- * Meaning    Encoding looks up two characters for twelve bits; decoding adds up table values of four
- *            characters, whose top bits are all set only where all four are of the alphabet, and takes eight
- *            characters at a time.
+ * Meaning    By tables, encoding looks up two characters for twelve bits; decoding adds up table values of
+ *            four characters, whose top bits are all set only where all four are of the alphabet, and takes
+ *            eight characters at a time.
  * Holds      Decoding never writes past what it has read, so it works in place. */
 // SPDX-License-Identifier: Apache-2.0
 #include "codec/base64.h"
 
+#include "codec/base64_vector.h"
 #include <string.h>
 
 /* What a character, the value of which starts `shift` bits up, adds to the value of its quantum. Each place
@@ -76,6 +77,14 @@ static inline void put_pair(uint8_t *text, uint64_t twelve_bits)
 
 void px_base64_encode(const uint8_t *bytes, size_t size_bytes, uint8_t *text)
 {
+    const size_t blocks = px_base64_encode_blocks(bytes, size_bytes, text);
+    const size_t done_bytes = blocks * PX_BASE64_BLOCK_BYTES;
+    px_base64_encode_by_table(bytes + done_bytes, size_bytes - done_bytes,
+                              text + blocks * PX_BASE64_BLOCK_CHARACTERS);
+}
+
+void px_base64_encode_by_table(const uint8_t *bytes, size_t size_bytes, uint8_t *text)
+{
     for (; size_bytes >= 8; size_bytes -= 6, bytes += 6, text += 8) {
         const uint64_t bits = load_high_first(bytes); /* six of the eight are used */
         put_pair(text, bits >> 52);
@@ -119,15 +128,16 @@ static size_t decode_last(const uint8_t *text, uint8_t *bytes)
     return count;
 }
 
-px_err px_base64_decode(uint8_t *text, size_t text_bytes, size_t *size_bytes)
+/* Decodes from block `blocks` on; those before it are done. */
+static px_err decode_behind(uint8_t *text, size_t text_bytes, size_t blocks, size_t *size_bytes)
 {
     if (text_bytes % 4 != 0) return PX_ERR_MALFORMED;
     if (text_bytes == 0) {
         *size_bytes = 0;
         return PX_OK;
     }
-    uint8_t *out = text;
-    const uint8_t *in = text, *const last = text + text_bytes - 4;
+    uint8_t *out = text + blocks * PX_BASE64_BLOCK_BYTES;
+    const uint8_t *in = text + blocks * PX_BASE64_BLOCK_CHARACTERS, *const last = text + text_bytes - 4;
     for (; last - in >= 8; in += 8, out += 6) {
         const uint64_t eight = load_high_first(in);
         const uint32_t high = decode_four((uint32_t)(eight >> 32)), low = decode_four((uint32_t)eight);
@@ -145,4 +155,14 @@ px_err px_base64_decode(uint8_t *text, size_t text_bytes, size_t *size_bytes)
     if (last_bytes == 0) return PX_ERR_MALFORMED;
     *size_bytes = (size_t)(out - text) + last_bytes;
     return PX_OK;
+}
+
+px_err px_base64_decode(uint8_t *text, size_t text_bytes, size_t *size_bytes)
+{
+    return decode_behind(text, text_bytes, px_base64_decode_blocks(text, text_bytes), size_bytes);
+}
+
+px_err px_base64_decode_by_table(uint8_t *text, size_t text_bytes, size_t *size_bytes)
+{
+    return decode_behind(text, text_bytes, 0, size_bytes);
 }

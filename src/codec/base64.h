@@ -23,4 +23,8 @@ void px_base64_encode(const uint8_t *bytes, size_t size_bytes, uint8_t *text);
  * only on PX_OK. Errors   PX_ERR_MALFORMED. */
 PX_MUST_USE px_err px_base64_decode(uint8_t *text, size_t text_bytes, size_t *size_bytes);
 
+/* The same without vectors, as on a processor that has none. */
+void px_base64_encode_by_table(const uint8_t *bytes, size_t size_bytes, uint8_t *text);
+PX_MUST_USE px_err px_base64_decode_by_table(uint8_t *text, size_t text_bytes, size_t *size_bytes);
+
 #endif
