@@ -48,6 +48,38 @@ static void intake_close(px_app *app, px_intake *intake)
     intake->events = NULL;
 }
 
+static fake_session *find_session(fake_app *app, px_bytes name)
+{
+    for (uint32_t i = 0; i < app->session_count; i++) {
+        fake_session *session = &app->sessions[i];
+        if (strlen(session->name) == name.size_bytes && !memcmp(session->name, name.data, name.size_bytes))
+            return session;
+    }
+    px_assert(app->session_count < FAKE_SESSIONS_MAX && name.size_bytes < sizeof app->sessions[0].name);
+    fake_session *made = &app->sessions[app->session_count++];
+    memcpy(made->name, name.data, name.size_bytes);
+    made->next = 1;
+    return made;
+}
+
+static px_intake *session_open(px_app *app, px_bytes name, px_session_mode mode, px_intake_events *events)
+{
+    fake_app *fake = fake_of(app);
+    fake->session_opens++;
+    if (fake->is_session_refused) return NULL;
+    fake_session *session = find_session(fake, name);
+    px_intake *intake = &session->intake;
+    px_assert(!intake->events); /* at this node it is open once, in these tests */
+    px_assert(mode == PX_SESSION_JOIN || mode == PX_SESSION_TAKE);
+    intake->events = events;
+    intake->is_session = true;
+    intake->is_opened = intake->is_ending = false;
+    intake->count = 0;
+    intake->size_bytes = 0;
+    wake(fake);
+    return intake;
+}
+
 static size_t intake_room(px_app *app, px_intake *intake)
 {
     if (fake_of(app)->is_disk_full) return 0;
@@ -148,9 +180,75 @@ static void deliver(fake_app *app)
     }
 }
 
+static fake_session *session_named(fake_app *app, const char *name)
+{
+    return find_session(app, (px_bytes){(const uint8_t *)name, strlen(name)});
+}
+
+void fake_app_bring(fake_app *app, const char *name, uint32_t count, bool is_told)
+{
+    fake_session *session = session_named(app, name);
+    px_intake *intake = &session->intake;
+    uint32_t lengths[64] = {0};
+    px_assert(count <= 64);
+    append(app, app->self + 1, lengths, count, NULL, 0);
+    session->next += count;
+    wake(app);
+    if (!is_told || !intake->events || !intake->is_opened) return;
+    const uint32_t dropped = count < intake->count ? count : intake->count;
+    size_t dropped_bytes = 0;
+    for (uint32_t i = 0; i < dropped; i++) dropped_bytes += intake->lengths[i];
+    intake->count -= dropped;
+    intake->size_bytes -= dropped_bytes;
+    memmove(intake->lengths, intake->lengths + dropped, intake->count * sizeof *intake->lengths);
+    if (intake->size_bytes) memmove(intake->bytes, intake->bytes + dropped_bytes, intake->size_bytes);
+    intake->chosen = session->next - 1;
+    if (intake->pushed < intake->chosen) intake->pushed = intake->chosen;
+    const fake_batch *batch = app->batches[app->batch_count - 1];
+    intake->events->on_duplicate(intake->events, intake->chosen, batch->index_first + count - 1, count);
+}
+
+void fake_app_end(fake_app *app, const char *name, px_intake_end end)
+{
+    fake_session *session = session_named(app, name);
+    session->is_expired = end == PX_INTAKE_EXPIRED;
+    session->intake.end = end;
+    session->intake.is_ending = true;
+    wake(app);
+}
+
+/* One turn of a client's session; true where there is more to choose. */
+static bool turn_session(fake_app *app, fake_session *session)
+{
+    px_intake *intake = &session->intake;
+    if (!intake->events) return false;
+    if (intake->is_ending || (!intake->is_opened && session->is_expired)) {
+        px_intake_events *events = intake->events;
+        intake->is_ending = false;
+        intake->count = 0;
+        intake->size_bytes = 0;
+        events->on_ended(events, session->is_expired ? PX_INTAKE_EXPIRED : intake->end);
+        return false;
+    }
+    if (!intake->is_opened) {
+        intake->is_opened = true;
+        intake->pushed = intake->chosen = session->next - 1;
+        intake->events->on_opened(intake->events, session->next);
+    }
+    if (intake->events && intake->count) {
+        choose(app, intake);
+        session->next = intake->chosen + 1;
+    } else if (intake->events) {
+        intake->events->on_room(intake->events);
+    }
+    return intake->count > 0;
+}
+
 void fake_app_turn(fake_app *app)
 {
     bool is_done = true;
+    for (uint32_t i = 0; i < app->session_count && !app->is_held; i++)
+        if (turn_session(app, &app->sessions[i])) is_done = false;
     for (uint32_t i = 0; i < app->intake_count && !app->is_held; i++) {
         px_intake *intake = &app->intakes[i];
         if (intake->count) choose(app, intake);
@@ -280,6 +378,7 @@ static void transfer(px_app *app, uint32_t member)
 
 static const px_app_calls fake_calls = {
     .intake_open = intake_open,
+    .session_open = session_open,
     .intake_close = intake_close,
     .intake_room = intake_room,
     .intake_push = intake_push,
@@ -312,5 +411,9 @@ void fake_app_deinit(fake_app *app)
     for (uint32_t i = 0; i < app->intake_count; i++) {
         free(app->intakes[i].bytes);
         free(app->intakes[i].lengths);
+    }
+    for (uint32_t i = 0; i < app->session_count; i++) {
+        free(app->sessions[i].intake.bytes);
+        free(app->sessions[i].intake.lengths);
     }
 }
