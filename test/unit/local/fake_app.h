@@ -1,8 +1,8 @@
 /* fake_app.h - a node of one, without disk, peers or protocol.
  *
  * Meaning    What is pushed becomes chosen and delivered at the end of the turn, a batch at a time, unless
- *            the test holds it. Sessions of clients are opened, fenced and expired in a turn, too; what is done
- *            in them elsewhere the test says. */
+ *            the test holds it. Sessions of clients are opened, fenced and expired in a turn, too; what is
+ *            done in them elsewhere the test says. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PX_TEST_UNIT_LOCAL_FAKE_APP_H
 #define PX_TEST_UNIT_LOCAL_FAKE_APP_H
