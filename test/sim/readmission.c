@@ -318,12 +318,13 @@ static void rolled_back_beside_a_laggard(sim_world *world)
     until(world, all_told(world, A));
     put_back(world, C, copy);
     until(world, !node_at(world, A)->members[C].out_up); /* it dials the next run at once */
-    sim_net_make_late(world->net, A, C, 200 * SIM_MS);
+    sim_net_cut(world->net, A, C, true);
     sim_node_crash(world, B, true);
     sim_node_start(world, C);
     sim_node_start(world, B);
     const uint64_t former = disk_of(world, C);
-    wait_ms(world, 250);
+    wait_ms(world, 200); /* time enough for the two to elect one, and to choose */
+    sim_net_cut(world->net, A, C, false);
     until(world, disk_of(world, C) != former);
     clear(world);
     until(world, votes_in(world, C, 1));
