@@ -232,13 +232,15 @@ static bool has_more_to_send(const px_connection *connection)
 static void arm(px_connection *connection)
 {
     px_clock *clock = connection->shared->clock;
-    const ngtcp2_tstamp expiry = ngtcp2_conn_get_expiry(connection->conn);
+    const bool is_quiet = connection->is_settled && !has_more_to_send(connection);
+    const ngtcp2_tstamp expiry =
+        is_quiet ? connection->expiry_unpaced : ngtcp2_conn_get_expiry(connection->conn);
     if (expiry == UINT64_MAX) {
         px_timers_stop(clock->timers, &connection->timer);
         return;
     }
     uint64_t deadline_us = (expiry + NGTCP2_MICROSECONDS - 1) / NGTCP2_MICROSECONDS;
-    if (connection->is_settled && !has_more_to_send(connection)) {
+    if (is_quiet) {
         const uint64_t least_us = clock->now_us(clock) + QUIET_US;
         if (deadline_us < least_us) deadline_us = least_us;
     }

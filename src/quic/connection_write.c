@@ -150,6 +150,7 @@ static ngtcp2_ssize write_packet(px_connection *connection, uint8_t *space, ngtc
 /* Tells the library that a burst is out, so that it spreads what follows. */
 static void pace(px_connection *connection)
 {
+    connection->expiry_unpaced = ngtcp2_conn_get_expiry(connection->conn);
     const bool has_more = connection->queue && px_send_queue_unsent_bytes(connection->queue) > 0;
     if (!has_more && connection->unpaced_bytes < UNPACED_BYTES_MAX) return;
     connection->unpaced_bytes = 0;
