@@ -107,6 +107,7 @@ static bool take_replies(bench *of)
 
 static void draw_progress(bench *of)
 {
+    if (!px_progress_shows(&of->progress)) return;
     char words[48];
     const uint64_t elapsed_us = px_clock_us() - of->first_us;
     const bool is_timed = of->messages == UINT64_MAX;
