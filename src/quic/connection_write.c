@@ -172,7 +172,9 @@ void px_connection_write(px_connection *connection)
         size_t quantum_bytes = ngtcp2_conn_get_send_quantum(connection->conn);
         bool is_going = true;
         bool is_done = false;
-        while (is_going && quantum_bytes > 0) {
+        /* A packet that goes over the quantum would be a run by itself: it begins the next burst. */
+        size_t packet_bytes = 1;
+        while (is_going && quantum_bytes >= packet_bytes) {
             ngtcp2_path_storage path;
             uint8_t ecn = 0;
             uint8_t *space = connection->shared->packets + out.size_bytes;
@@ -183,9 +185,10 @@ void px_connection_write(px_connection *connection)
             }
             is_done = written == 0;
             if (is_done) break;
-            connection->unpaced_bytes += (size_t)written;
-            quantum_bytes -= (size_t)written < quantum_bytes ? (size_t)written : quantum_bytes;
-            is_going = add_packet(&out, &path, ecn, (size_t)written);
+            packet_bytes = (size_t)written;
+            connection->unpaced_bytes += packet_bytes;
+            quantum_bytes -= packet_bytes < quantum_bytes ? packet_bytes : quantum_bytes;
+            is_going = add_packet(&out, &path, ecn, packet_bytes);
         }
         if (is_going) is_going = send_outgoing(&out);
         pace(connection);
