@@ -104,10 +104,10 @@ static bool is_next(const px_walk *walk)
     return !walk->has_chain || px_hash_equal(header->after_chain, walk->chain);
 }
 
-/* Reads the header under the walk, or that of the next record behind a gap. A gap begins with zeros. */
+/* Reads the header under the walk, or that of the next record behind a gap. What stands in a gap does not
+ * matter, as at a start: it may rot like all else. */
 static px_err read_header(px_walk *walk)
 {
-    static const uint8_t nothing[8] = {0};
     while (is_synced(walk)) {
         const uint8_t *bytes = NULL;
         if (!is_live(walk, walk->offset)) {
@@ -118,7 +118,6 @@ static px_err read_header(px_walk *walk)
         if (err) return err;
         if (bytes && !px_record_decode_header(bytes, &walk->header))
             return is_next(walk) ? PX_OK : PX_ERR_DAMAGED;
-        if (bytes && memcmp(bytes, nothing, sizeof nothing) != 0) return PX_ERR_DAMAGED;
         if (!skip_gap(walk)) return PX_ERR_END;
     }
     return PX_ERR_END;

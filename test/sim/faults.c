@@ -125,10 +125,12 @@ void sim_faults_calm(sim_world *world)
     }
 }
 
+/* Who has rot on its disk would end itself when it meets that: it meets it now. [R16] */
 static void heal_node(sim_world *world, uint32_t place)
 {
     sim_node_resume(world, place);
     sim_trap_set(world, place, (sim_trap){0});
+    if (world->nodes[place]->disk.is_rotten) sim_node_crash(world, place, true);
     sim_node_start(world, place);
 }
 

@@ -58,7 +58,7 @@ void sim_disk_watch(sim_disk *disk)
 void sim_disk_start(sim_disk *disk)
 {
     disk->generation++;
-    disk->is_muted = disk->is_awaited = false;
+    disk->is_muted = disk->is_awaited = disk->is_rotten = false;
     disk->image = (sim_image){.segment = 1};
 }
 
@@ -178,7 +178,7 @@ bool sim_disk_spoil(sim_disk *disk, sim_spoil spoil, uint64_t chance)
         fake_disk_fail_read(disk->fake, name, offset, PX_DISK_BLOCK_BYTES);
     else
         fake_disk_spoil(disk->fake, name, offset, block, sizeof block);
-    disk->is_hurt = true;
+    disk->is_hurt = disk->is_rotten = true;
     sim_trace(disk->world, "faults  %s of %u is spoilt (%d) at byte %llu", name, disk->place + 1, (int)spoil,
               (unsigned long long)offset);
     return true;

@@ -92,21 +92,28 @@ static px_entry entry_of(const folder *f, uint64_t slot)
     return entry;
 }
 
-/* The next slots up to `last`, each in a group of its own. */
-static void append_upto(folder *f, uint64_t last)
+/* The next slots up to `last`, `count` in each group. */
+static void append_groups(folder *f, uint64_t last, uint32_t count)
 {
+    px_entry entries[PX_WINDOW_SLOTS];
     while (f->length < last) {
-        const px_entry entry = entry_of(f, f->length + 1);
+        for (uint32_t i = 0; i < count; i++) entries[i] = entry_of(f, f->length + 1 + i);
         const px_record record = {
             .kind = PX_RECORD_APPEND,
             .chosen = f->length,
-            .log = {f->length, f->chains[f->length], 1, &entry},
+            .log = {f->length, f->chains[f->length], count, entries},
         };
         px_wal_append(f->wal, (px_ticket){++f->ticket}, &record);
         px_wal_flush(f->wal);
         fake_disk_complete_all(f->disk);
-        f->length++;
+        f->length += count;
     }
+}
+
+/* Each in a group of its own. */
+static void append_upto(folder *f, uint64_t last)
+{
+    append_groups(f, last, 1);
 }
 
 static int setup(void **state)
@@ -225,6 +232,35 @@ static void r16__what_was_salvaged_once_is_salvaged_again(void **state)
     assert_true(f->fault.what[0] == '\0');
 }
 
+static void check_read_all(folder *f)
+{
+    for (uint64_t slot = 1; slot <= f->length;) {
+        px_wal_entries entries;
+        assert_int_equal(px_wal_read(f->wal, slot, f->length, 1u << 20, &entries), PX_OK);
+        for (uint32_t i = 0; i < entries.count; i++)
+            assert_true(px_hash_equal(entries.entries[i].chain, f->chains[slot + i]));
+        slot += entries.count;
+        px_buffer_release(entries.owner);
+    }
+}
+
+/* Between two groups, and between the last one of a segment and its end, nothing is kept. */
+static void r16__rot_where_nothing_is_kept_is_no_damage(void **state)
+{
+    folder *f = *state;
+    append_upto(f, SLOTS_A_SEGMENT - 2);
+    append_groups(f, SLOTS_A_SEGMENT - 2 + 200, 200); /* larger than two blocks: in the next segment */
+    append_upto(f, SLOTS_A_SEGMENT + 400);
+    for (uint64_t slot = 1; slot < SLOTS_A_SEGMENT; slot += 7)
+        fake_disk_flip(f->disk, "0000000000000001.log", OFFSET_OF(slot) + 192 + 72, 1);
+    flip(f, 1, OFFSET_OF(SLOTS_A_SEGMENT - 1) - 20);
+    check_read_all(f);
+    restart(f);
+    assert_true(f->fault.what[0] == '\0');
+    assert_int_equal(f->length, SLOTS_A_SEGMENT + 400);
+    check_read_all(f);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -233,6 +269,7 @@ int main(void)
         TEST(r16__damage_is_claimed_however_long_the_log_behind_it_is),
         TEST(r16__a_record_that_can_be_read_again_takes_nothing_away),
         TEST(r16__what_was_salvaged_once_is_salvaged_again),
+        TEST(r16__rot_where_nothing_is_kept_is_no_damage),
     };
     return cmocka_run_group_tests_name("salvage", tests, NULL, NULL);
 }
