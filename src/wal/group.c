@@ -113,7 +113,7 @@ void px_group_close(px_wal *wal)
     px_job *job = wal->gathering;
     if (!job) return;
     const size_t whole = round_up(job->records_bytes);
-    if (whole > job->space_bytes) grow_space(job, whole);
+    px_assert(whole <= job->space_bytes); /* its space is whole blocks */
     memset(job->space + job->records_bytes, 0, whole - job->records_bytes);
     job->write.size_bytes = whole;
     job->write.data = job->space;

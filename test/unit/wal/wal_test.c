@@ -69,6 +69,24 @@ static void wal__records_staged_while_a_write_is_under_way_become_one_write(void
     assert_false(px_wal_is_busy(w->wal));
 }
 
+/* More than the space that a group begins with. */
+static void wal__a_group_grows_with_what_gathers(void **state)
+{
+    world *w = world_make(1, 32u << 20);
+    (void)state;
+    world_append(w, 1, 10);
+    world_flush(w);
+    for (uint32_t i = 0; i < 30; i++) world_append(w, 1, 60000);
+    assert_true(fake_disk_complete(w->disk));
+    world_flush(w);
+    assert_int_equal(fake_disk_pending(w->disk), 1);
+    assert_true(fake_disk_pending_bytes(w->disk) >= 30u * 60000);
+    world_settle(w);
+    assert_int_equal(w->stored, 31);
+    reopen_and_compare(w);
+    world_free(w);
+}
+
 static void wal__a_ticket_is_told_only_when_its_write_is_done(void **state)
 {
     world *w = *state;
@@ -223,6 +241,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         TEST(wal__what_was_stored_is_read_back_over_several_segments),
         TEST(wal__records_staged_while_a_write_is_under_way_become_one_write),
+        cmocka_unit_test(wal__a_group_grows_with_what_gathers),
         TEST(wal__a_ticket_is_told_only_when_its_write_is_done),
         TEST(wal__what_is_not_durable_is_not_read),
         TEST(wal__a_cut_then_an_append_reads_only_the_new_entries),
