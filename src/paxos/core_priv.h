@@ -310,6 +310,8 @@ bool px_repair_is_faulty(const px_core *core);
 uint64_t px_repair_claimed(const px_core *core);
 /* A record changes the log: what becomes of the claim? */
 void px_repair_on_record(px_core *core, const px_record *record);
+/* Does this part bring a damaged log to its length, and another one than it was? */
+bool px_repair_is_another(const px_core *core, const px_log_part *log);
 void px_repair_on_extended(px_core *core);
 void px_repair_on_round(px_core *core);
 /* Sends what a damaged log of that state misses. */

@@ -146,6 +146,10 @@ static px_ticket hand_over(px_core *core, px_record_kind kind, const px_log_part
 
 void px_taken_store(px_core *core, px_record_kind kind, const px_log_part *log, uint64_t chosen)
 {
+    if (kind == PX_RECORD_APPEND && px_repair_is_another(core, log)) {
+        core->cuts++;
+        kind = PX_RECORD_CUT;
+    }
     if (kind != PX_RECORD_APPEND) cut(core, log->after);
     append(core, log, chosen);
     const px_record record = {.kind = kind};

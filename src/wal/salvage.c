@@ -88,6 +88,28 @@ static void truncate_log(px_salvage *salvage, uint64_t after)
     salvage->goes_on = false;
 }
 
+/* Where a mended log comes from others it need not be the one that was: slots that nobody chose may have been
+ * there. What was appended last is the log, and runs lose what differs from it, or may differ where the hash is
+ * forgotten. */
+static void drop_other_values(px_salvage *salvage, const px_record_header *header, const px_entry *entries)
+{
+    px_salvage_runs *runs = &salvage->runs;
+    const uint64_t after = header->after, end = after + header->count;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < runs->count; i++) {
+        px_salvage_run run = runs->runs[i];
+        const uint64_t last = run.end < end ? run.end : end;
+        const bool has_both = last > after && run.after < end;
+        px_hash was, is = header->chain;
+        if (has_both && last < end) is = entries ? entries[last - after - 1].chain : (px_hash){0, 0};
+        const bool is_known = px_salvage_chain_at(salvage, last, &was);
+        if (has_both && !(is_known && px_hash_equal(was, is))) run.end = after;
+        if (run.after < run.end) runs->runs[kept++] = run;
+    }
+    if (kept < runs->count) salvage->goes_on = false;
+    runs->count = kept;
+}
+
 static void push_run(px_salvage *salvage, px_salvage_run run)
 {
     px_salvage_runs *runs = &salvage->runs;
@@ -144,6 +166,7 @@ void px_salvage_take(px_salvage *salvage, const px_record_header *header, const 
     if (header->kind == PX_RECORD_CUT || header->kind == PX_RECORD_SPLICE) is->claimed = 0;
     if (header->kind == PX_RECORD_SPLICE) is->is_unsure = false;
     if (header->kind == PX_RECORD_CLAIM && !claim) is->is_unsure = true; /* what it claimed is lost */
+    drop_other_values(salvage, header, entries);
     if (header->count && entries) add_slots(salvage, header, entries);
     if (header->count && !entries) salvage->goes_on = false;
     is->length = header->after + header->count;

@@ -111,6 +111,7 @@ struct px_wal {
     uint64_t cuts, chosen;
     px_claim claim; /* of the log as staged; length 0: none that counts [R16] */
     px_salvage_runs salvage;
+    const px_salvage_run *salvage_run; /* that was read last */
     px_wal_place salvage_next; /* where the last read of salvage ended: slot salvage_slot + 1 stands there */
     uint64_t salvage_slot;
 

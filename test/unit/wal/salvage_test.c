@@ -28,7 +28,8 @@ typedef struct {
     px_wal_fault fault;
     uint64_t length, ticket; /* of the log as it is, and of what was staged last */
     px_claim claim;
-    px_hash *chains; /* [slot]: those that every value has once */
+    px_hash *chains;     /* [slot]: those that every value has once */
+    uint64_t other_from; /* slots from here on have other values than at first; 0: none have */
 } folder;
 
 static void on_stored(px_wal_events *events, px_ticket upto)
@@ -88,6 +89,7 @@ static void restart(folder *f)
 static px_entry entry_of(const folder *f, uint64_t slot)
 {
     px_entry entry = {.slot = slot, .kind = PX_ENTRY_OPEN, .index_first = 1, .stamp_ms = slot};
+    if (f->other_from && slot >= f->other_from) entry.stamp_ms += LONG;
     entry.chain = px_entry_chain(f->chains[slot - 1], &entry);
     return entry;
 }
@@ -261,6 +263,23 @@ static void r16__rot_where_nothing_is_kept_is_no_damage(void **state)
     check_read_all(f);
 }
 
+/* What others gave in place of a damaged slot need not be what it was: nobody had chosen that. */
+static void r16__what_came_in_its_place_is_not_mixed_with_what_was(void **state)
+{
+    folder *f = *state;
+    append_upto(f, 40);
+    flip(f, 1, OFFSET_OF(20));
+    restart(f);
+    assert_claims(f, 19, 40);
+    f->other_from = 31;
+    for (uint64_t slot = 31; slot <= LONG; slot++) f->chains[slot] = entry_of(f, slot).chain;
+    append_upto(f, 36); /* still shorter than its claim: nothing says yet that it is another log */
+    flip(f, 1, OFFSET_OF(10));
+    restart(f);
+    assert_int_equal(f->length, 9);
+    assert_salvaged(f, 20, 36);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -270,6 +289,7 @@ int main(void)
         TEST(r16__a_record_that_can_be_read_again_takes_nothing_away),
         TEST(r16__what_was_salvaged_once_is_salvaged_again),
         TEST(r16__rot_where_nothing_is_kept_is_no_damage),
+        TEST(r16__what_came_in_its_place_is_not_mixed_with_what_was),
     };
     return cmocka_run_group_tests_name("salvage", tests, NULL, NULL);
 }
