@@ -63,8 +63,9 @@ __attribute__((target("sse4.2,pclmul"))) static uint64_t take_parts(uint64_t fir
     return __builtin_ia32_crc32di(0, moved) ^ third;
 }
 
-__attribute__((target("sse4.2,pclmul"))) static uint32_t
-crc32c_by_instruction(uint32_t crc, const uint8_t *data, size_t size_bytes)
+__attribute__((target("sse4.2,pclmul"))) static uint32_t crc32c_by_instruction(uint32_t crc,
+                                                                               const uint8_t *data,
+                                                                               size_t size_bytes)
 {
     uint64_t wide = (uint32_t)~crc;
     for (; size_bytes >= 3 * PART_BYTES; size_bytes -= 3 * PART_BYTES, data += 3 * PART_BYTES)

@@ -301,8 +301,8 @@ static const px_salvage_run *find_run(const px_wal *wal, uint64_t after)
 /* Goes on where the read before this one ended: a long run is not walked from its beginning each time. */
 static px_err read_run(px_wal *wal, const px_salvage_run *run, px_collection *wanted)
 {
-    const bool goes_on = wal->salvage_run == run && wal->salvage_slot > run->after &&
-                         wal->salvage_slot <= wanted->first;
+    const bool goes_on =
+        wal->salvage_run == run && wal->salvage_slot > run->after && wal->salvage_slot <= wanted->first;
     const px_wal_place place = goes_on ? wal->salvage_next : run->place;
     const px_wal_mark mark = {goes_on ? wal->salvage_slot : run->after + 1, 0, place.offset, false};
     px_segment *segment = px_segments_find(wal, place.segment);
