@@ -30,8 +30,8 @@ uint32_t px_crc32c_by_table(uint32_t crc, const void *bytes, size_t size_bytes)
 #if defined(__x86_64__)
 
 #define PART_BYTES 256u
-/* Times x^(8n) modulo P is what n bytes behind a part make of its checksum. The product of two reflected numbers
- * comes out times x, and the instruction that reduces it brings x^32: so these are x^(8n - 33) modulo P. */
+/* Times x^(8n) modulo P is what n bytes behind a part make of its checksum. The product of two reflected
+ * numbers comes out times x, and the instruction that reduces it brings x^32: so these are x^(8n - 33). */
 #define ONE_PART_BEHIND 0xb9e02b86
 #define TWO_PARTS_BEHIND 0xdd7e3b0c
 

@@ -34,8 +34,8 @@ void px_repair_on_record(px_core *core, const px_record *record)
 }
 
 /* Chosen slots that came in place of damaged ones may differ from those: the end of the log that was is where
- * it shows. That is a cut, though nothing that is left is cut: else what still stands behind the damage would be
- * taken for this log's after the next. [R9, R16] */
+ * it shows. That is a cut, though nothing that is left is cut: else what still stands behind the damage would
+ * be taken for this log's after the next. [R9, R16] */
 bool px_repair_is_another(const px_core *core, const px_log_part *log)
 {
     const uint64_t length = core->claim.length;

@@ -89,8 +89,8 @@ static void truncate_log(px_salvage *salvage, uint64_t after)
 }
 
 /* Where a mended log comes from others it need not be the one that was: slots that nobody chose may have been
- * there. What was appended last is the log, and runs lose what differs from it, or may differ where the hash is
- * forgotten. */
+ * there. What was appended last is the log, and runs lose what differs from it, or may differ where the hash
+ * is forgotten. */
 static void drop_other_values(px_salvage *salvage, const px_record_header *header, const px_entry *entries)
 {
     px_salvage_runs *runs = &salvage->runs;
