@@ -164,8 +164,8 @@ px_err world_try_open(world *w)
     w->restored.slots[0].index_next = 1;
     w->failed_calls = w->full_calls = w->stored_calls = 0;
     w->is_full = false;
-    return px_wal_open(fake_disk_port(w->disk), &w->config, &w->events, w, restore, &w->wal, &w->state,
-                       &w->fault);
+    px_disk *port = w->port ? w->port : fake_disk_port(w->disk);
+    return px_wal_open(port, &w->config, &w->events, w, restore, &w->wal, &w->state, &w->fault);
 }
 
 void world_open(world *w)

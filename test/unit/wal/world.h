@@ -31,6 +31,7 @@ typedef struct {
 typedef struct {
     px_wal_events events; /* first */
     fake_disk *disk;
+    px_disk *port; /* what the log is opened on; NULL: the disk itself */
     px_wal *wal;
     px_state state;
     px_wal_config config;
