@@ -168,8 +168,13 @@ bool sim_disk_spoil(sim_disk *disk, sim_spoil spoil, uint64_t chance)
     if (segment == image.segment) blocks = image.offset;
     blocks /= PX_DISK_BLOCK_BYTES;
     if (blocks <= BLOCKS_BEHIND) return false;
-    const uint64_t offset = (chance >> 20) % (blocks - BLOCKS_BEHIND) * PX_DISK_BLOCK_BYTES;
-    const uint64_t other = (chance >> 40) % (blocks - BLOCKS_BEHIND) * PX_DISK_BLOCK_BYTES;
+    blocks -= BLOCKS_BEHIND;
+    /* Where the mark is lost, the newest group looks like a torn tail when it is damaged. */
+    const uint64_t group = image.group / PX_DISK_BLOCK_BYTES;
+    if (segment == image.segment && blocks > group) blocks = group;
+    if (blocks == 0) return false;
+    const uint64_t offset = (chance >> 20) % blocks * PX_DISK_BLOCK_BYTES;
+    const uint64_t other = (chance >> 40) % blocks * PX_DISK_BLOCK_BYTES;
     uint8_t block[PX_DISK_BLOCK_BYTES] = {0};
     if (spoil == SIM_SPOIL_COPY) memcpy(block, bytes + other, sizeof block);
     if (spoil == SIM_SPOIL_FLIP)
@@ -216,6 +221,7 @@ static void read_segment(sim_image *image, const uint8_t *bytes, uint64_t size_b
         while (take_record(image, bytes, size_bytes)) continue;
         sim_image next = *image;
         next.offset = (next.offset + PX_DISK_BLOCK_BYTES - 1) / PX_DISK_BLOCK_BYTES * PX_DISK_BLOCK_BYTES;
+        next.group = next.offset;
         if (!take_record(&next, bytes, size_bytes)) return;
         *image = next;
     }
@@ -225,7 +231,7 @@ static void read_segment(sim_image *image, const uint8_t *bytes, uint64_t size_b
 static bool enter_segment(sim_disk *disk)
 {
     sim_image next = disk->image;
-    next.offset = 0;
+    next.offset = next.group = 0;
     for (;;) {
         char name[PX_FILE_NAME_BYTES];
         uint64_t size_bytes = 0;

@@ -19,6 +19,7 @@ typedef struct {
     px_ballot promised, accepted;
     uint64_t cuts, length;
     uint64_t segment, offset; /* where reading goes on */
+    uint64_t group;           /* where the newest group of that segment begins */
     uint64_t completed;       /* writes that it has seen */
     bool is_read;
 } sim_image;
