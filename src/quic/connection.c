@@ -15,12 +15,14 @@
 #define LATE_US 5000u
 /* How soon a deadline is looked at again while the socket takes nothing. */
 #define BLOCKED_US 5000u
-/* What only came in is acknowledged so late, or after so many packets: an acknowledgement for each message
- * would double the datagrams. The wait stays below the delay that the other side was told to reckon with
- * (connection_open.c). Full packets are acknowledged as they come: whoever sends them waits for it. */
+/* What only came in is acknowledged so late, or after so many packets or bytes: an acknowledgement for each
+ * message would double the datagrams. The wait stays below the delay that the other side was told to reckon
+ * with (connection_open.c). As much as a full packet is acknowledged as it comes: whoever sends it may be
+ * waiting for the acknowledgement, since what does not fill a packet had nothing behind it. */
 #define ACK_WAIT_US 4000u
 #define ACK_PACKETS_MAX 16u
-#define ACK_SMALL_BYTES 1200u
+#define ACK_BYTES_MAX 8192u
+#define FULL_SLACK_BYTES 64u
 /* Who has nothing to send is woken no sooner: the library would pace what is not there, and count a packet as
  * lost to the microsecond. */
 #define QUIET_US 1000u
@@ -178,9 +180,12 @@ static void open_stream(px_connection *connection)
 /* Sees to it that what came is acknowledged: soon, where nothing else is to be sent. */
 static void acknowledge(px_connection *connection, const px_dgram_run *run)
 {
-    const bool is_quiet =
-        connection->is_server && connection->is_settled && run->size_bytes < ACK_SMALL_BYTES;
-    if (!is_quiet || connection->unacknowledged >= ACK_PACKETS_MAX) {
+    const bool is_full =
+        run->size_bytes + FULL_SLACK_BYTES >= ngtcp2_conn_get_path_max_tx_udp_payload_size(connection->conn);
+    const bool is_quiet = connection->is_server && connection->is_settled && !is_full;
+    connection->unacknowledged_bytes += run->size_bytes;
+    if (!is_quiet || connection->unacknowledged >= ACK_PACKETS_MAX ||
+        connection->unacknowledged_bytes >= ACK_BYTES_MAX) {
         px_connection_touch(connection);
         return;
     }
@@ -266,6 +271,7 @@ void px_connection_on_timer(px_timer *timer)
 void px_connection_flush(px_connection *connection)
 {
     connection->unacknowledged = 0;
+    connection->unacknowledged_bytes = 0;
     connection->is_settled = connection->is_ready;
     if (connection->state == PX_CONNECTION_OPEN && !connection->held) px_connection_write(connection);
     if (connection->state == PX_CONNECTION_OPEN) arm(connection);

@@ -76,11 +76,12 @@ struct px_connection {
     bool is_ready;         /* ...and the owner knows */
     bool is_settled;       /* ...and what was to be said about that has been */
     bool is_dirty;
-    bool is_stream_blocked;       /* the other side takes no more for now */
-    bool is_reset;                /* the other side does not know it any more */
-    bool was_heard;               /* a packet of the other side was taken */
-    bool was_refused;             /* one side has told the other that it does not want it */
-    uint32_t unacknowledged;      /* packets that came since the last flush */
+    bool is_stream_blocked;  /* the other side takes no more for now */
+    bool is_reset;           /* the other side does not know it any more */
+    bool was_heard;          /* a packet of the other side was taken */
+    bool was_refused;        /* one side has told the other that it does not want it */
+    uint32_t unacknowledged; /* packets that came since the last flush */
+    size_t unacknowledged_bytes;
     int64_t stream;               /* -1: none yet */
     size_t unpaced_bytes;         /* sent, and the library not told to pace what follows */
     ngtcp2_tstamp expiry_unpaced; /* when the library is due for another reason than pacing */
