@@ -99,6 +99,7 @@ static void make_core(px_node *node)
         .heartbeat_us = node->config.heartbeat_us,
         .message_bytes_max = node->config.message_bytes_max,
         .seed = px_prng_next(&node->prng),
+        .sessions_max = node->config.sessions_max,
     };
     node->core = px_core_init(px_memory_zeroed(px_core_size_bytes()), &config);
 }

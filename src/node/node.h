@@ -27,6 +27,7 @@ typedef struct {
     uint32_t message_bytes_max;
     uint64_t segment_bytes; /* 0: the default */
     uint64_t seed;          /* all chance of the node */
+    uint32_t sessions_max;  /* that the log remembers, the same everywhere; 0: the default */
 } px_node_config;
 
 typedef struct {

@@ -55,12 +55,25 @@ void px_openings_rewind(px_node *node)
 
 /* ---- sending ---- */
 
-/* Those that may be opened now draw their counters. */
+static bool is_expired(const px_node *node, const px_intake *intake)
+{
+    const px_bytes name = {(const uint8_t *)intake->name, intake->name_bytes};
+    return intake->kind == PX_SESSION_CLIENT && px_core_session_is_expired(node->core, name);
+}
+
+/* Those that may be opened now draw their counters. No leader takes an expired one, so nothing that is chosen
+ * would ever tell. */
 static void draw(px_node *node)
 {
     for (px_intake *intake = node->unopened, *next; intake; intake = next) {
         next = intake->opening_next;
         if (node->opening_count >= PX_OPENINGS_MAX) return;
+        if (is_expired(node, intake) && !PX_MUTANT("r12_expired_opening_waits")) {
+            PX_MARK("expired_session_is_opened");
+            px_intake_end_with(node, intake, PX_INTAKE_EXPIRED);
+            next = node->unopened; /* whoever was told may have left others */
+            continue;
+        }
         if (intake->kind == PX_SESSION_MEMBER && px_kept_is_before(node, intake)) continue;
         (void)take_out(&node->unopened, intake);
         append(&node->opening, intake);
@@ -153,10 +166,8 @@ void px_openings_find_expired(px_node *node)
     if (node->session_count == 0) return;
     for (px_intake *intake = node->intakes; intake; intake = intake->next) {
         if (intake->kind != PX_SESSION_CLIENT || intake->is_ended) continue;
-        const px_bytes name = {(const uint8_t *)intake->name, intake->name_bytes};
-        const bool is_expired = intake->holder
-                                    ? !px_core_session_by_holder(node->core, intake->holder, &session)
-                                    : px_core_session_is_expired(node->core, name);
-        if (is_expired) px_intake_end_with(node, intake, PX_INTAKE_EXPIRED);
+        const bool is_over = intake->holder ? !px_core_session_by_holder(node->core, intake->holder, &session)
+                                            : is_expired(node, intake);
+        if (is_over) px_intake_end_with(node, intake, PX_INTAKE_EXPIRED);
     }
 }

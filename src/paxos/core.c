@@ -26,7 +26,7 @@ px_core *px_core_init(void *memory, const px_core_config *config)
     px_prng_init(&core->prng, config->seed);
     px_slots_init(&core->slots);
     px_tickets_init(&core->tickets, &(px_durable){0});
-    px_sessions_init(&core->sessions);
+    px_sessions_init(&core->sessions, config->sessions_max ? config->sessions_max : PX_SESSIONS_MAX);
     core->source = PX_MEMBERS_MAX;
     core->fetch_from = PX_MEMBERS_MAX;
     core->violator = PX_MEMBERS_MAX;

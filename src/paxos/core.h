@@ -36,6 +36,7 @@ typedef struct {
     uint64_t heartbeat_us;
     uint32_t message_bytes_max; /* a batch over PX_WINDOW_BYTES holds one message of at most this */
     uint64_t seed;              /* jitter of rounds: no other chance in the core */
+    uint32_t sessions_max;      /* that the log remembers, the same everywhere; 0: PX_SESSIONS_MAX */
 } px_core_config;
 
 /* What the log is asked to make durable. */

@@ -134,8 +134,10 @@ static void free_row(px_sessions *sessions, uint32_t row)
     sessions->free = row;
 }
 
-void px_sessions_init(px_sessions *sessions)
+void px_sessions_init(px_sessions *sessions, uint32_t row_max)
 {
+    px_assert(row_max >= 1 && row_max <= PX_SESSIONS_MAX);
+    sessions->row_max = row_max;
     sessions->rows_used = 0;
     sessions->row_count = 0;
     sessions->free = NONE;
@@ -187,7 +189,7 @@ static uint32_t find_victim(const px_sessions *sessions, uint64_t slot)
 
 static bool has_place(const px_sessions *sessions, uint64_t slot)
 {
-    return sessions->row_count < PX_SESSIONS_MAX || find_victim(sessions, slot) != NONE;
+    return sessions->row_count < sessions->row_max || find_victim(sessions, slot) != NONE;
 }
 
 static px_session_change *push_change(px_sessions *sessions)
@@ -264,10 +266,11 @@ static void apply_opening(px_sessions *sessions, uint64_t slot, const px_opening
     undo->opener_before = sessions->openers[undo->opener];
     sessions->openers[undo->opener] = (px_opener_row){opening->opener, slot};
 
-    if (sessions->row_count == PX_SESSIONS_MAX) {
+    if (sessions->row_count == sessions->row_max) {
         undo->dropped = find_victim(sessions, slot);
         /* Whose session goes is told so, for as long as it is remembered: else he would begin it again. */
         undo->is_expiry = !sessions->rows[undo->dropped].fenced_slot && undo->dropped != former;
+        if (PX_MUTANT("r12_expired_name_is_forgotten")) undo->is_expiry = false;
         if (undo->is_expiry)
             undo->expired_before =
                 px_expired_push(&sessions->expired, sessions->rows[undo->dropped].name_hash, slot);
@@ -336,7 +339,7 @@ static void undo_run(px_sessions *sessions, const px_session_change *change)
 {
     px_session_row *item = &sessions->rows[change->row];
     item->next -= change->count;
-    if (item->kind != PX_SESSION_CLIENT) return;
+    if (item->kind != PX_SESSION_CLIENT || PX_MUTANT("r11_cut_leaves_the_order_of_use")) return;
     unlink_row(sessions, &sessions->clients, change->row);
     link_row_behind(sessions, &sessions->clients, change->row, change->was_behind);
 }
@@ -501,7 +504,7 @@ void px_sessions_check(const px_sessions *sessions, uint64_t chosen, uint64_t ta
         counted++;
         if (!item->fenced_slot && item->kind == PX_SESSION_MEMBER) open_members++;
     }
-    px_assert(counted == sessions->row_count && counted <= PX_SESSIONS_MAX);
+    px_assert(counted == sessions->row_count && counted <= sessions->row_max);
     px_assert(counted == in_lists + open_members);
     uint64_t slot_before = chosen + 1;
     uint64_t openings = 0;

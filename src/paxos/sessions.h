@@ -71,9 +71,10 @@ typedef struct {
 typedef struct {
     px_session_row rows[PX_SESSION_ROWS];
     uint8_t names[PX_SESSION_ROWS][PX_SESSION_NAME_BYTES_MAX];
-    uint32_t rows_used;      /* rows below it have been used */
-    uint32_t free;           /* chain of free rows by list_next */
-    uint32_t row_count;      /* Invariant: rows neither free nor dropped, <= PX_SESSIONS_MAX. */
+    uint32_t rows_used; /* rows below it have been used */
+    uint32_t free;      /* chain of free rows by list_next */
+    uint32_t row_max;
+    uint32_t row_count;      /* Invariant: rows neither free nor dropped, <= row_max. */
     px_session_list fenced;  /* by the slot that fenced them */
     px_session_list clients; /* not fenced, by last use */
     uint32_t by_holder[PX_SESSION_BUCKETS];
@@ -86,7 +87,8 @@ typedef struct {
     uint64_t opening_first, opening_end;
 } px_sessions;
 
-void px_sessions_init(px_sessions *sessions);
+/* `row_max`: sessions remembered, at most PX_SESSIONS_MAX. */
+void px_sessions_init(px_sessions *sessions, uint32_t row_max);
 
 /* How many changes the entry makes at most: runs of a batch, one for an opening. Its body was checked. */
 uint32_t px_sessions_count_changes(const px_entry *entry);

@@ -111,8 +111,8 @@ void bench_roster(px_bench *bench, uint64_t own_id)
 
 static void start(px_bench *bench, bool is_voting)
 {
-    const px_core_config config = {bench->self, bench->member_count, BENCH_HEARTBEAT_US,
-                                   PX_MESSAGE_BYTES_DEFAULT, 1};
+    const px_core_config config = {
+        bench->self, bench->member_count, BENCH_HEARTBEAT_US, PX_MESSAGE_BYTES_DEFAULT, 1, 0};
     void *memory = malloc(px_core_size_bytes());
     px_assert(memory);
     bench->core = px_core_init(memory, &config);

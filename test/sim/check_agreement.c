@@ -5,6 +5,7 @@
 #include "sim/checks.h"
 
 #include "node/node_priv.h"
+#include "paxos/core_priv.h"
 #include "sim/sim_node.h"
 
 void sim_check_seen(sim_world *world, uint32_t place, uint64_t index, uint64_t stamp_ms, px_bytes message)
@@ -34,9 +35,28 @@ void sim_check_seen(sim_world *world, uint32_t place, uint64_t index, uint64_t s
               (const char *)message.data, at->writer, (unsigned long long)at->number);
 }
 
+/* The table of sessions is a function of the chosen log, whatever a node took and cut on its way there. */
+static void check_sessions_agree(sim_world *world)
+{
+    const sim_node *first = NULL;
+    for (uint32_t place = 0; place < world->options.node_count; place++) {
+        const sim_node *node = world->nodes[place];
+        if (!node->node) continue;
+        const px_core *core = node->node->core;
+        if (core->slots.taken != core->slots.chosen) continue;
+        if (!first) first = node;
+        const px_core *other = first->node->core;
+        if (other->slots.chosen != core->slots.chosen) continue;
+        sim_check(world, px_sessions_digest(&core->sessions) == px_sessions_digest(&other->sessions),
+                  "sessions", "%s and %s remember other sessions at slot %llu", first->name, node->name,
+                  (unsigned long long)core->slots.chosen);
+    }
+}
+
 void sim_check_converged(sim_world *world)
 {
     sim_checks *checks = world->checks;
+    check_sessions_agree(world);
     sim_check(world, checks->order_count >= checks->known, "validity",
               "index %llu was named, the log ends at %llu", (unsigned long long)checks->known,
               (unsigned long long)checks->order_count);

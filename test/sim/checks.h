@@ -28,6 +28,7 @@ typedef struct {
     uint64_t *floors;      /* [n]: the highest index acknowledged anywhere when it pushed before + n + 1 */
     size_t floors_capacity;
     uint32_t session; /* place of its session and 1; 0: none */
+    bool was_opened;  /* and it was told what is next */
     bool joins;       /* it uses the session as it is open */
     bool is_over;     /* another has taken the session, and messages of it were seen */
     uint64_t opening; /* how many had asked for the session, it counted */
@@ -47,7 +48,7 @@ typedef struct {
     bool is_acknowledged; /* its writer was told; writer and number are known from then on */
 } sim_place;
 
-#define SIM_SESSIONS_MAX 4u
+#define SIM_SESSIONS_MAX 8192u
 
 /* A session as the order shows it. */
 typedef struct {

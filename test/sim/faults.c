@@ -68,12 +68,18 @@ static void draw_work(sim_world *world, sim_work *work)
     work->reread_gap_us = draw_one_in(world, 3) ? 0 : draw(world, 100 * SIM_MS, SIM_SECOND);
 }
 
-/* Few sessions, so that clients fence one another. */
+/* Few sessions, so that clients fence one another; or so many that the log has to forget some. */
 static void draw_sessions(sim_world *world, sim_work *work)
 {
     if (sim_below(world, SIM_CHANCE_SESSIONS, 2) == 0) return;
-    work->sessions = 1 + (uint32_t)sim_below(world, SIM_CHANCE_SESSIONS, SIM_SESSIONS_MAX);
+    work->sessions = 1 + (uint32_t)sim_below(world, SIM_CHANCE_SESSIONS, 4);
     work->session_gap_us = sim_between(world, SIM_CHANCE_SESSIONS, 20 * SIM_MS, SIM_SECOND);
+    if (sim_below(world, SIM_CHANCE_SESSIONS, 8) != 0) return;
+    /* Fenced ones stay for a window, an opening takes a slot: with fewer places there might be none. */
+    const uint64_t least = PX_WINDOW_SLOTS + 64 + 1;
+    work->sessions_max = (uint32_t)sim_between(world, SIM_CHANCE_SESSIONS, least, least + 256);
+    work->sessions = (uint32_t)sim_between(world, SIM_CHANCE_SESSIONS, 2 * least, SIM_SESSIONS_MAX);
+    work->session_gap_us = sim_between(world, SIM_CHANCE_SESSIONS, SIM_MS, 4 * SIM_MS);
 }
 
 static void draw_fragile(sim_world *world, sim_faults *faults)

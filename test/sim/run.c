@@ -34,6 +34,7 @@ static void make_world(sim_world *world, const sim_options *options)
     sim_checks_init(world);
     world->checks->message_bytes_max = world->faults->work.message_bytes_max;
     world->checks->large_per_million = world->faults->work.large_per_million;
+    world->checks->has_expiry = world->faults->work.sessions_max > 0;
     sim_nodes_make(world);
     sim_faults_calm(world);
     for (uint32_t place = 0; place < options->node_count; place++) {

@@ -62,6 +62,7 @@ typedef struct {
     uint64_t reread_gap_us;     /* 0: nothing is read again */
     uint32_t sessions;          /* that clients share; 0: there are no such clients */
     uint64_t session_gap_us;    /* between two acts of a client, on average */
+    uint32_t sessions_max;      /* that the log remembers, fewer than there are; 0: as in production */
     bool is_stopped;            /* nothing new is pushed or asked */
 } sim_work;
 

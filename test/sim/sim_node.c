@@ -6,6 +6,7 @@
 #include "node/node_priv.h"
 #include "sim/check_protocol.h"
 #include "sim/checks.h"
+#include "sim/faults.h"
 #include "sim/sim_net.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +45,7 @@ static void configure(sim_world *world, sim_node *node)
     config->heartbeat_us = world->options.heartbeat_us;
     config->message_bytes_max = SIM_MESSAGE_BYTES_MAX;
     config->segment_bytes = SEGMENT_BYTES;
+    config->sessions_max = world->faults ? world->faults->work.sessions_max : 0;
     for (uint32_t other = 0; other < world->options.node_count; other++) {
         if (other == node->place) continue;
         config->servers[config->server_count] = names[other];

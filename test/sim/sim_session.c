@@ -106,9 +106,11 @@ static void on_burst(sim_world *world, void *context, uint64_t run)
     const uint64_t gap_us = work_of(client)->session_gap_us;
     sim_world_after(world, 1 + below(client, 2 * gap_us), on_burst, client, run);
     if (work_of(client)->is_stopped || !sim_node_enter(world, app->place)) return;
+    /* Where sessions are to expire, many are opened. */
+    const uint64_t rounds = work_of(client)->sessions_max > 0 ? 2 : 10;
     if (!client->intake)
         come(client);
-    else if (client->is_open && below(client, 10) != 0)
+    else if (client->is_open && below(client, rounds) != 0)
         push_some(client);
     else if (client->is_open || below(client, 10) == 0)
         leave(client);

@@ -309,7 +309,7 @@ static px_victim *make_victim(uint64_t seed)
     px_prng_init(&victim->prng, seed);
     void *memory = malloc(px_core_size_bytes());
     px_assert(memory);
-    const px_core_config config = {0, MEMBERS, 100000, PX_MESSAGE_BYTES_DEFAULT, seed};
+    const px_core_config config = {0, MEMBERS, 100000, PX_MESSAGE_BYTES_DEFAULT, seed, 0};
     victim->core = px_core_init(memory, &config);
     px_input start = {.kind = PX_IN_START};
     step(victim, &start);

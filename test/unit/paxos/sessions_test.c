@@ -34,7 +34,7 @@ static px_table *make_table(uint64_t seed)
     table->entries = calloc(LOG_SLOTS, sizeof *table->entries);
     table->bodies = calloc(LOG_SLOTS, sizeof *table->bodies);
     px_assert(table->sessions && table->entries && table->bodies);
-    px_sessions_init(table->sessions);
+    px_sessions_init(table->sessions, PX_SESSIONS_MAX);
     px_prng_init(&table->prng, seed);
     return table;
 }
@@ -93,7 +93,7 @@ static uint64_t digest_anew(const px_table *table)
 {
     px_sessions *fresh = malloc(sizeof *fresh);
     px_assert(fresh);
-    px_sessions_init(fresh);
+    px_sessions_init(fresh, PX_SESSIONS_MAX);
     for (uint64_t slot = 1; slot <= table->taken; slot++) {
         px_sessions_apply(fresh, &table->entries[slot - 1]);
         const uint64_t chosen = slot < table->chosen ? slot : table->chosen;
