@@ -10,6 +10,7 @@ LDFLAGS = -Wl,-z,relro,-z,now
 WARN    = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wswitch-enum -Werror
 N       = 3
 SEED    = 1
+SEEDS   = 1000
 FUZZ_SECONDS = 60
 
 # Asked once, and only when something is compiled: on a fresh machine pkg-config comes with the first target.
@@ -30,8 +31,8 @@ objects = $(patsubst %.c,$1/%.o,$(filter-out $(programs:%=src/main/%.c),$(wildca
 archives = $(foreach folder,$(filter $2,$(folders)),$1/lib$(folder).a)
 pure = base paxos codec
 
-.PHONY: all help unit rules corpus sim sim-check mutants graphs coverage check lint format test test-clang \
-  test-asan test-cluster fuzz demo cluster bench install image clean
+.PHONY: all help unit rules corpus sim seeds sim-check mutants graphs coverage check lint format test \
+  test-clang test-asan test-cluster fuzz demo cluster bench install image clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(programs:%=$(B)/%)
@@ -44,6 +45,7 @@ help:
 #: make lint         what a machine can check of the style; `make format` lays files out
 #: make test         all that CI runs
 #: make sim SEED=7   one life of a cluster (SHRINK=1: what fails in it); `make mutants` breaks each rule in it
+#: make seeds SEEDS=1000   so many lives of a minute each, from SEED on, built for speed
 #: make graphs       elections on every graph of five nodes; `make coverage` of core and log
 #: make fuzz         FUZZ_SECONDS for each format
 #: make cluster N=3  runs N nodes under run/ until Ctrl-C
@@ -112,6 +114,11 @@ $(B)/px-sim: $(patsubst %.c,$(B)/test/%.o,$(wildcard test/sim/*.c test/support/*
 	$(link)
 sim: $(B)/px-sim
 	$(B)/px-sim --seed $(SEED) $(if $(SHRINK),--shrink)
+# Built for speed, as one piece: for a night's worth of lives.
+seeds:
+	@$(MAKE) --no-print-directory B=build/seeds CC=gcc CFLAGS="$(CFLAGS) -flto=auto" \
+	  LDFLAGS="$(LDFLAGS) -flto=auto" build/seeds/px-sim
+	build/seeds/px-sim --seed $(SEED) --seeds $(SEEDS) --seconds 60
 sim-check: $(if $(wildcard test/sim/*.c),$(B)/px-sim)
 	@$(if $^,scripts/run-tests $(B)/results/sim "$(B)/px-sim --check")
 mutants: $(B)/px-sim
