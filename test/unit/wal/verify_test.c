@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/assert.h"
+#include "failing_disk.h"
 #include "paxos/batch.h"
 #include "paxos/configuration.h"
 #include "support/fake_disk.h"
@@ -436,6 +437,27 @@ static void verify__a_folder_that_cannot_be_listed_is_an_error(void **state)
     assert_int_equal(found.count, 0);
 }
 
+/* From some call on nothing goes any more, whichever that is: it is said, or all was read before. */
+static void verify__a_disk_that_fails_anywhere_is_told(void **state)
+{
+    uint32_t failed = 0;
+    bool has_failed = true;
+    for (uint32_t skip = 0; has_failed; skip++) {
+        fake_disk *disk = copy_of(state);
+        failing_disk port = failing_disk_make(fake_disk_port(disk), skip, PX_ERR_DENIED);
+        port.is_lasting = true;
+        px_wal_report report;
+        px_wal_fault fault;
+        const px_err err = px_wal_verify(&port.disk, &report, &fault);
+        has_failed = port.has_failed;
+        failed += err != PX_OK;
+        if (err) assert_true(strlen(fault.where) > 0 && strlen(fault.what) > 0);
+        assert_true(err || report.slots == SLOTS);
+        fake_disk_free(disk);
+    }
+    assert_true(failed > 10);
+}
+
 /* ---- what was written wrong, and stands there as it was written ---- */
 
 static void check_slot_2(writer *of, const char *what)
@@ -500,6 +522,7 @@ int main(void)
         TEST(verify__a_block_that_cannot_be_read_is_told),
         TEST(verify__a_log_that_waits_to_be_mended_is_told),
         TEST(verify__a_folder_that_cannot_be_listed_is_an_error),
+        TEST(verify__a_disk_that_fails_anywhere_is_told),
         TEST(verify__a_body_that_is_none_is_told),
         TEST(verify__messages_with_other_numbers_are_told),
         TEST(verify__a_body_that_is_not_the_one_of_the_chain_is_told),
