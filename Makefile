@@ -126,6 +126,7 @@ mutants: $(B)/px-sim
 graphs: $(B)/tests/unit/paxos/graphs_test
 	PX_ALL_GRAPHS=1 $<
 coverage:
+	@mkdir -p build/coverage && find build/coverage -name "*.gcda" -delete # counters of runs before this one
 	@$(MAKE) B=build/coverage CFLAGS="-O1 -fno-inline -g --coverage" LDFLAGS= unit-paxos unit-wal rules sim-check
 	@scripts/coverage build/coverage src/paxos src/wal
 check: unit rules corpus sim-check
