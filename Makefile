@@ -110,7 +110,7 @@ fuzz:
 	@$(MAKE) B=build/fuzz CC=clang CFLAGS="$(sanitize) -fsanitize=fuzzer-no-link" $(fuzzers:%=fuzz-%)
 
 $(B)/px-sim: $(patsubst %.c,$(B)/test/%.o,$(wildcard test/sim/*.c test/support/*.c)) \
-  $(call archives,$(B)/test,$(pure) wal node)
+  $(call archives,$(B)/test,$(pure) wal node local)
 	$(link)
 sim: $(B)/px-sim
 	$(B)/px-sim --seed $(SEED) $(if $(SHRINK),--shrink)

@@ -35,6 +35,13 @@ static void on_saved(px_cursor_save *save, px_err err)
     px_ack *done = consumers->saving;
     consumers->is_saving = false;
     consumers->saving = NULL;
+    if (PX_MUTANT("s5_acks_are_told_with_the_save_before")) {
+        px_ack **end = &done;
+        while (*end) end = &(*end)->next;
+        *end = consumers->gathered;
+        consumers->gathered = NULL;
+        consumers->gathered_end = &consumers->gathered;
+    }
     if (consumers->gathered) start_save(consumers);
     consumers->events->on_acked(consumers->events, done, err);
 }

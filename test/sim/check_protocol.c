@@ -515,4 +515,5 @@ void sim_check_emptied(sim_world *world, uint32_t place)
 {
     world->checks->protocol->voters[place] = (sim_voter){.is_emptied = true};
     sim_check_kept_lost(world, place);
+    sim_consumers_forget(&world->nodes[place]->app.consumers);
 }

@@ -82,6 +82,12 @@ static void draw_sessions(sim_world *world, sim_work *work)
     work->session_gap_us = sim_between(world, SIM_CHANCE_SESSIONS, SIM_MS, 4 * SIM_MS);
 }
 
+static void draw_consumers(sim_world *world, sim_work *work)
+{
+    if (sim_below(world, SIM_CHANCE_SESSIONS, 2) == 0) return;
+    work->consumer_gap_us = sim_between(world, SIM_CHANCE_SESSIONS, 5 * SIM_MS, 500 * SIM_MS);
+}
+
 static void draw_fragile(sim_world *world, sim_faults *faults)
 {
     const uint32_t minority = (world->options.node_count - 1) / 2;
@@ -95,6 +101,7 @@ void sim_faults_init(sim_world *world)
     faults->is_over = true;
     draw_work(world, &faults->work);
     draw_sessions(world, &faults->work);
+    draw_consumers(world, &faults->work);
     faults->is_datagram = draw_one_in(world, 3);
     faults->base_delay_us =
         draw_one_in(world, 5) ? draw(world, 2 * SIM_MS, 10 * SIM_MS) : draw(world, 20, 500);

@@ -97,8 +97,7 @@ static uint64_t show_batch(sim_app *app, const px_delivered *delivered, uint64_t
     return delivered->index_first + batch->message_count;
 }
 
-/* Reads from `next` on, at most about `count` messages; returns where it stands then. */
-static uint64_t read_on(sim_app *app, uint64_t next, uint64_t count)
+uint64_t sim_app_read(sim_app *app, uint64_t next, uint64_t count)
 {
     const uint64_t end = next + count;
     while (next < end) {
@@ -125,7 +124,7 @@ static void on_delivered(px_watcher *watcher, uint64_t index)
     sim_check(app->world, index == app->port->calls->index_delivered(app->port), "no gap",
               "delivered up to %llu and %llu at once", (unsigned long long)index,
               (unsigned long long)app->port->calls->index_delivered(app->port));
-    if (!reader->is_slow) reader->next = read_on(app, reader->next, UINT64_MAX / 2);
+    if (!reader->is_slow) reader->next = sim_app_read(app, reader->next, UINT64_MAX / 2);
 }
 
 static void on_read(sim_world *world, void *context, uint64_t run)
@@ -137,10 +136,10 @@ static void on_read(sim_world *world, void *context, uint64_t run)
     sim_world_after(world, gap_us(app, reread_us ? reread_us : 100 * SIM_MS), on_read, reader, run);
     if (!sim_node_enter(world, app->place)) return;
     reader->is_slow = !work_of(app)->is_stopped && reread_us && sim_happens(world, SIM_CHANCE_WORK, 200000);
-    reader->next = read_on(app, reader->next, reader->is_slow ? SLOW_READ_MESSAGES : UINT64_MAX / 2);
+    reader->next = sim_app_read(app, reader->next, reader->is_slow ? SLOW_READ_MESSAGES : UINT64_MAX / 2);
     if (reread_us && reader->next > 1) {
         if (reader->again == 0) reader->again = sim_between(world, SIM_CHANCE_WORK, 1, reader->next - 1);
-        const uint64_t next = read_on(app, reader->again, SLOW_READ_MESSAGES);
+        const uint64_t next = sim_app_read(app, reader->again, SLOW_READ_MESSAGES);
         reader->again = next >= reader->next || sim_happens(world, SIM_CHANCE_WORK, 300000) ? 0 : next;
     }
     sim_node_leave(world, app->place);
@@ -202,6 +201,7 @@ void sim_app_init(sim_app *app, sim_world *world, uint32_t place)
     for (unsigned i = 0; i < SIM_INTAKES_MAX; i++) app->intakes[i].app = app;
     for (unsigned i = 0; i < SIM_BARRIERS_MAX; i++) app->askers[i].app = app;
     for (unsigned i = 0; i < SIM_CLIENTS_MAX; i++) app->clients[i].app = app;
+    sim_consumers_init(&app->consumers, app);
 }
 
 void sim_app_deinit(sim_app *app)
@@ -228,6 +228,7 @@ void sim_app_attach(sim_app *app, px_app *port)
     app->port = port;
     for (unsigned i = 0; i < work_of(app)->intakes; i++) open_intake(app, i);
     for (unsigned i = 0; i < SIM_CLIENTS_MAX; i++) sim_session_attach(&app->clients[i]);
+    sim_consumers_attach(&app->consumers);
     app->reader.watcher = (px_watcher){.on_delivered = on_delivered};
     app->reader.again = 0;
     port->calls->watch(port, &app->reader.watcher);
@@ -247,6 +248,7 @@ void sim_app_detach(sim_app *app)
         app->intakes[i].intake = NULL;
     }
     for (unsigned i = 0; i < SIM_CLIENTS_MAX; i++) sim_session_detach(&app->clients[i]);
+    sim_consumers_detach(&app->consumers);
     app->port = NULL;
 }
 

@@ -10,6 +10,7 @@
 #define PX_TEST_SIM_SIM_APP_H
 
 #include "port/app.h"
+#include "sim/sim_consumer.h"
 #include "sim/sim_session.h"
 #include "sim/world.h"
 
@@ -49,6 +50,7 @@ struct sim_app {
     sim_reader reader;
     sim_asker askers[SIM_BARRIERS_MAX];
     sim_client clients[SIM_CLIENTS_MAX];
+    sim_consumers consumers;
 };
 
 /* How much all applications do; faults.c draws it. */
@@ -63,6 +65,7 @@ typedef struct {
     uint32_t sessions;          /* that clients share; 0: there are no such clients */
     uint64_t session_gap_us;    /* between two acts of a client, on average */
     uint32_t sessions_max;      /* that the log remembers, fewer than there are; 0: as in production */
+    uint64_t consumer_gap_us;   /* between two reads of a consumer, on average; 0: there are none */
     bool is_stopped;            /* nothing new is pushed or asked */
 } sim_work;
 
@@ -74,6 +77,8 @@ void sim_app_attach(sim_app *app, px_app *port);
 void sim_app_detach(sim_app *app);
 /* Pushes `count` messages into its first intake now, as far as there is room. */
 void sim_app_push(sim_app *app, uint64_t count);
+/* Reads from `next` on, at most about `count` messages, inside the node; returns where it stands then. */
+uint64_t sim_app_read(sim_app *app, uint64_t next, uint64_t count);
 /* Asks for a barrier now. */
 void sim_app_ask(sim_app *app);
 /* True where every message that was pushed and can be told is told, and no barrier is under way. */
