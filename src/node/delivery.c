@@ -61,7 +61,7 @@ void px_delivery_on_chosen(px_node *node, uint64_t upto)
 
 /* ---- delivered ---- */
 
-static void advance(px_node *node)
+void px_delivery_advance(px_node *node)
 {
     const uint64_t durable = node->view.state.durable;
     const uint64_t upto = node->chosen_slot < durable ? node->chosen_slot : durable;
@@ -79,7 +79,7 @@ static void advance(px_node *node)
 
 void px_delivery_turn(px_node *node)
 {
-    advance(node);
+    px_delivery_advance(node);
     if (!node->is_delivered_new) return;
     node->is_delivered_new = false;
     for (px_watcher *watcher = node->watchers, *next; watcher; watcher = next) {

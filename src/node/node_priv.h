@@ -328,6 +328,8 @@ void px_delivery_init(px_node *node);
 void px_delivery_deinit(px_node *node);
 void px_delivery_on_chosen(px_node *node, uint64_t upto);
 void px_delivery_turn(px_node *node);
+/* What is chosen and durable by now counts as delivered, and may leave memory; the turn tells watchers. */
+void px_delivery_advance(px_node *node);
 uint64_t px_delivery_index(px_app *app);
 px_err px_delivery_read(px_app *app, uint64_t index, px_delivered *batch);
 void px_delivery_watch(px_app *app, px_watcher *watcher);

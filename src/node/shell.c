@@ -62,6 +62,7 @@ static void keep_entries(px_node *node, const px_record *record)
 {
     if (record->kind != PX_RECORD_APPEND) px_tail_cut(&node->tail, record->log.after);
     px_assert(record->log.count == 0 || record->log.after == node->tail.last);
+    px_delivery_advance(node); /* a node that catches up takes more than the tail has between two turns */
     for (uint32_t i = 0; i < record->log.count; i++) {
         const px_entry *entry = &record->log.entries[i];
         px_buffer *proposal = node->proposal;
