@@ -146,6 +146,38 @@ static void r4__each_fetch_in_vain_is_waited_for_longer_but_not_for_ever(void **
     bench_close(bench);
 }
 
+/* The other end: a candidate that lacks more than goes into one message is sent what is chosen first. */
+static void r9__a_candidate_far_behind_is_sent_pieces_before_the_tail(void **state)
+{
+    (void)state;
+    static px_bench_log log;
+    memset(&log, 0, sizeof log);
+    px_bench *bench = bench_open(0, 3, true);
+    const uint64_t length = PX_WINDOW_SLOTS + 50;
+    bench_log_extend(&log, length, 'a');
+    for (uint64_t after = 0; after < length; after += 50) {
+        const uint64_t last = after + 50 < length ? after + 50 : length;
+        const px_message piece = bench_piece_of(&log, after, last);
+        bench_give(bench, 1, &piece);
+    }
+    bench_sync(bench);
+    assert_int_equal(bench->view.state.chosen, length);
+    const px_ballot ballot = ballot_of(7, 2);
+    px_message message = {.kind = PX_MESSAGE_PREPARE, .ballot = ballot, .state = {.promised = ballot}};
+    bench_give(bench, 2, &message);
+    bench_sync(bench);
+    message.kind = PX_MESSAGE_FETCH;
+    bench_give(bench, 2, &message);
+    const px_effect *piece = bench_sent_now(bench, PX_MESSAGE_PIECE, 2);
+    assert_non_null(piece);
+    assert_int_equal(piece->send_log.message.log.after, 0);
+    assert_null(bench_sent(bench, PX_MESSAGE_TAIL, 2));
+    message.state = bench_state(&log, ballot, (px_ballot){0, 0, 0}, length - 1);
+    bench_give(bench, 2, &message); /* and now it is near enough */
+    assert_non_null(bench_sent_now(bench, PX_MESSAGE_TAIL, 2));
+    bench_close(bench);
+}
+
 /* ---- damaged logs [R16] ---- */
 
 /* Of five: one with an intact log that is worse, one with a damaged log that is better. */
@@ -189,6 +221,7 @@ int main(void)
         cmocka_unit_test(r4__a_tail_behind_the_end_of_the_own_log_is_not_adopted),
         cmocka_unit_test(r9__a_tail_larger_than_the_window_is_a_violation),
         cmocka_unit_test(r4__each_fetch_in_vain_is_waited_for_longer_but_not_for_ever),
+        cmocka_unit_test(r9__a_candidate_far_behind_is_sent_pieces_before_the_tail),
         cmocka_unit_test(r16__an_intact_log_beside_a_better_damaged_one_is_no_majority),
         cmocka_unit_test(r16__a_candidate_whose_log_became_as_good_as_a_damaged_one_leads),
     };
