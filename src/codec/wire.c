@@ -136,11 +136,6 @@ static const px_wire_field forward_open_fields[] = {
     FIELD("relay", PX_VALUE_U32, forward_open.relay),
     FIELD("body", PX_VALUE_BODY, forward_open.body),
 };
-static const px_wire_field refused_fields[] = {
-    FIELD("ballot", PX_VALUE_BALLOT, refused.ballot),     FIELD("origin", PX_VALUE_MEMBER, refused.origin),
-    FIELD("relay", PX_VALUE_U32, refused.relay),          FIELD("holder", PX_VALUE_NUMBER, refused.holder),
-    FIELD("sequence", PX_VALUE_NUMBER, refused.sequence), FIELD("reason", PX_VALUE_U32, refused.reason),
-};
 static const px_wire_field barrier_fields[] = {
     FIELD("ballot", PX_VALUE_BALLOT, barrier.ballot),
     FIELD("origin", PX_VALUE_MEMBER, barrier.origin),
@@ -193,7 +188,6 @@ const px_wire_layout px_wire_layouts[PX_WIRE_LAYOUTS] = {
     NODE("pong", PX_WIRE_PONG, pong_fields),
     NODE("forward", PX_WIRE_FORWARD, forward_fields),
     NODE("forward_open", PX_WIRE_FORWARD_OPEN, forward_open_fields),
-    NODE("refused", PX_WIRE_REFUSED, refused_fields),
     NODE("barrier", PX_WIRE_BARRIER, barrier_fields),
     NODE("barrier_answer", PX_WIRE_BARRIER_ANSWER, barrier_answer_fields),
     NODE("roster", PX_WIRE_ROSTER, roster_fields),

@@ -26,7 +26,6 @@ typedef enum {
     PX_WIRE_PONG,
     PX_WIRE_FORWARD,      /* messages on their way to the leader [R10] */
     PX_WIRE_FORWARD_OPEN, /* an opening on its way to the leader [R11] */
-    PX_WIRE_REFUSED,      /* the leader's word on a forward that it will never append [R12] */
     PX_WIRE_BARRIER,      /* a request for a linearizable index [R7] */
     PX_WIRE_BARRIER_ANSWER,
     PX_WIRE_ROSTER /* what this node has written of the roster [R18] */
@@ -86,13 +85,6 @@ typedef struct {
             uint32_t relay;
             px_bytes body;
         } forward_open;
-        struct {
-            px_ballot ballot;
-            uint32_t origin;
-            uint32_t relay;
-            uint64_t holder, sequence;
-            uint32_t reason;
-        } refused; /* reason: px_admission, or of an opening */
         struct {
             uint32_t origin;
             uint32_t relay;

@@ -401,7 +401,6 @@ static void check_message(wire_reader *reader)
     case PX_WIRE_HELLO:
     case PX_WIRE_PING:
     case PX_WIRE_PONG:
-    case PX_WIRE_REFUSED:
     case PX_WIRE_BARRIER:
     case PX_WIRE_BARRIER_ANSWER:
     case PX_WIRE_ROSTER: return;

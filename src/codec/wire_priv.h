@@ -52,7 +52,7 @@ typedef struct {
     px_wire_record record;
 } px_wire_layout;
 
-#define PX_WIRE_LAYOUTS (PX_MESSAGE_KINDS + 9)
+#define PX_WIRE_LAYOUTS (PX_MESSAGE_KINDS + 8)
 extern const px_wire_layout px_wire_layouts[PX_WIRE_LAYOUTS];
 extern const px_wire_record px_wire_entry_record;
 extern const px_wire_record px_wire_member_record;

@@ -41,8 +41,7 @@ void px_dispatch(px_node *node, uint32_t from, const px_wire *wire)
     }
     case PX_WIRE_PONG: take_pong(node, from, wire->pong.number); break;
     case PX_WIRE_FORWARD:
-    case PX_WIRE_FORWARD_OPEN:
-    case PX_WIRE_REFUSED: px_forward_on_message(node, from, wire); break;
+    case PX_WIRE_FORWARD_OPEN: px_forward_on_message(node, from, wire); break;
     case PX_WIRE_BARRIER:
     case PX_WIRE_BARRIER_ANSWER: px_barriers_on_message(node, from, wire); break;
     case PX_WIRE_ROSTER:

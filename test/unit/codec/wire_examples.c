@@ -158,14 +158,6 @@ static px_wire example_node(px_wire_kind kind)
         wire.forward_open.relay = 2;
         wire.forward_open.body = example_opening();
         break;
-    case PX_WIRE_REFUSED:
-        wire.refused.ballot = led;
-        wire.refused.origin = 1;
-        wire.refused.relay = 2;
-        wire.refused.holder = 10;
-        wire.refused.sequence = 7;
-        wire.refused.reason = 4;
-        break;
     case PX_WIRE_BARRIER:
         wire.barrier.ballot = led;
         wire.barrier.origin = 1;
