@@ -52,13 +52,17 @@ _Static_assert(PX_WINDOW_RUNS_MAX >= 4 * PX_BATCH_RUNS_MAX, "several batches tra
 /* Names of consumers whose cursors one node keeps; a record of 128 bytes each, twice. */
 #define PX_CONSUMERS_MAX 1024u
 
-/* What one pipe or client may have handed over and not yet seen chosen: spec.md §4. */
+/* What one pipe may have handed over and not yet seen chosen: spec.md §4. */
 #define PX_INTAKE_BYTES (1u << 20)
+/* And what one client's session may, and all clients that send without one together: a window, so that large
+ * messages keep disks and processors busy at once. Nobody takes it for acknowledged before it is. */
+#define PX_CLIENT_INTAKE_BYTES PX_WINDOW_BYTES
 /* What all clients' sessions of a node may have handed over and not yet seen chosen, together; a single
  * larger message goes alone. With 1,000 of them it is a batch's worth each. Their buffers are at most four
  * times as large: spec.md §3, 256 MiB a node. */
 #define PX_SESSION_INTAKES_BYTES (24u << 20)
-_Static_assert(PX_SESSION_INTAKES_BYTES >= 8 * PX_INTAKE_BYTES, "a few clients do not feel the others");
+_Static_assert(PX_SESSION_INTAKES_BYTES >= 8 * PX_CLIENT_INTAKE_BYTES,
+               "a few clients do not feel the others");
 /* Pipes and clients' sessions of one node, those that were closed and are not all chosen counted. */
 #define PX_INTAKES_MAX 4096u
 /* Openings of one node on their way at once; the others wait. */

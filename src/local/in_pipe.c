@@ -371,7 +371,8 @@ px_err px_in_pipe_open(const px_local_env *env, const px_in_pipe_config *config,
     made->capacity = SPACE_BYTES;
     made->space = malloc(made->capacity);
     if (!made->space) goto fail_space;
-    made->intake = env->app->calls->intake_open(env->app, config->name, &made->intake_events);
+    made->intake =
+        env->app->calls->intake_open(env->app, config->name, PX_INTAKE_BYTES, &made->intake_events);
     if (!made->intake) goto fail_space;
     err = env->streams->open_reader(env->streams, config->path, &made->stream_events, &made->stream);
     if (err) goto fail_stream;

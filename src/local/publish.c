@@ -176,7 +176,8 @@ static px_publish_line *shared_line(px_socket *server)
     px_assert(line != NULL);
     line->intake_events = (px_intake_events){.on_room = on_shared_room, .on_chosen = on_shared_chosen};
     line->server = server;
-    line->intake = server->env->app->calls->intake_open(server->env->app, SHARED_NAME, &line->intake_events);
+    px_app *app = server->env->app;
+    line->intake = app->calls->intake_open(app, SHARED_NAME, PX_CLIENT_INTAKE_BYTES, &line->intake_events);
     if (!line->intake) {
         free(line);
         return NULL;

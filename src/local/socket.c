@@ -236,7 +236,8 @@ px_err px_socket_open(const px_local_env *env, px_consumers *consumers, const ch
         env->streams->listen(env->streams, path, SOCKET_MODE, &server->listener_events, &server->listener);
     if (err) goto fail_listener;
     err = PX_ERR_NO_SPACE;
-    server->intake = env->app->calls->intake_open(env->app, INTAKE_NAME, &server->intake_events);
+    server->intake =
+        env->app->calls->intake_open(env->app, INTAKE_NAME, PX_CLIENT_INTAKE_BYTES, &server->intake_events);
     if (!server->intake) goto fail_intake;
     env->streams->want(env->streams, server->listener, PX_STREAM_READ);
     px_consumers_hear(consumers, &server->consumers_events);

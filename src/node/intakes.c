@@ -43,11 +43,12 @@ static px_intake *make_intake(px_node *node, px_session_kind kind, px_intake_eve
     return intake;
 }
 
-px_intake *px_intake_open(px_app *app, const char *name, px_intake_events *events)
+px_intake *px_intake_open(px_app *app, const char *name, size_t bytes_max, px_intake_events *events)
 {
     px_node *node = node_of(app);
     px_intake *intake = make_intake(node, PX_SESSION_MEMBER, events);
     if (!intake) return NULL;
+    intake->bytes_max = bytes_max;
     const int length = snprintf(intake->name, sizeof intake->name, "%s/%s", node->config.id, name);
     px_assert(length > 0 && (size_t)length < sizeof intake->name);
     intake->name_bytes = (size_t)length;
@@ -226,7 +227,7 @@ static size_t used_bytes(const px_node *node, const px_intake *intake)
 static size_t session_share(const px_node *node)
 {
     const size_t share = PX_SESSION_INTAKES_BYTES / (node->session_count ? node->session_count : 1);
-    return share < PX_INTAKE_BYTES ? share : PX_INTAKE_BYTES;
+    return share < PX_CLIENT_INTAKE_BYTES ? share : PX_CLIENT_INTAKE_BYTES;
 }
 
 static size_t session_room(const px_node *node, px_intake *intake)
@@ -252,9 +253,9 @@ size_t px_intake_room(px_app *app, px_intake *intake)
     if (intake->kind == PX_SESSION_CLIENT) return session_room(node, intake);
     const size_t used = used_bytes(node, intake);
     if (used == 0)
-        return node->config.message_bytes_max > PX_INTAKE_BYTES ? node->config.message_bytes_max
-                                                                : PX_INTAKE_BYTES;
-    const size_t room = used < PX_INTAKE_BYTES ? PX_INTAKE_BYTES - used : 0;
+        return node->config.message_bytes_max > intake->bytes_max ? node->config.message_bytes_max
+                                                                  : intake->bytes_max;
+    const size_t room = used < intake->bytes_max ? intake->bytes_max - used : 0;
     if (room <= MESSAGE_COST_BYTES) {
         intake->was_full = true;
         return 0;
@@ -490,7 +491,7 @@ static void tell_room(px_node *node, px_intake *intake)
     if (!intake->was_full || !intake->events || node->disk == PX_DISK_FULL) return;
     const bool is_client = intake->kind == PX_SESSION_CLIENT;
     if (is_client && node->session_bytes > PX_SESSION_INTAKES_BYTES / 4 * 3 && own_bytes(intake) > 0) return;
-    const size_t most = is_client ? session_share(node) : PX_INTAKE_BYTES;
+    const size_t most = is_client ? session_share(node) : intake->bytes_max;
     if (used_bytes(node, intake) > most / 2) return;
     intake->was_full = false;
     intake->events->on_room(intake->events);

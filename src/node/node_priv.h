@@ -54,6 +54,7 @@ struct px_intake {
     char name[PX_SESSION_NAME_BYTES_MAX];
     size_t name_bytes;
     px_session_kind kind;
+    size_t bytes_max;        /* of a member's session: what it may hold; a client's has its share */
     px_session_mode mode;    /* of a client's */
     uint64_t opener_counter; /* of its opening under way; 0: none */
     uint64_t opening_sent_us;
@@ -263,7 +264,7 @@ void px_recollection_become_new(px_node *node); /* the own disk counts as anothe
 
 /* ---- intakes.c ---- */
 extern const px_app_calls px_node_app_calls;
-px_intake *px_intake_open(px_app *app, const char *name, px_intake_events *events);
+px_intake *px_intake_open(px_app *app, const char *name, size_t bytes_max, px_intake_events *events);
 px_intake *px_session_open(px_app *app, px_bytes name, px_session_mode mode, px_intake_events *events);
 void px_intake_close(px_app *app, px_intake *intake);
 size_t px_intake_room(px_app *app, px_intake *intake);

@@ -1,7 +1,7 @@
 /* proposals.c - the leader makes batches of what is waiting.
  *
- * Meaning    While a write is under way what arrives gathers; the next proposal takes all of it, so a batch
- *            is as large as the disk is slow, and
+ * Meaning    While a write is under way what arrives gathers, up to a whole batch; the next proposal takes
+ *            all of it, so a batch is as large as the disk is slow, and
  *            nothing waits for a batch to fill. Forwards of other nodes and this node's own intakes take
  *            turns.
  * Source     [R11]; protocol.md §5 (group commit). */
@@ -349,13 +349,24 @@ static bool propose_batch(px_node *node)
     return true;
 }
 
+/* As much as one batch takes. */
+static bool is_batch_waiting(const px_node *node)
+{
+    size_t waiting_bytes = node->forwarded_bytes;
+    for (const px_intake *intake = node->intakes; intake && waiting_bytes < PX_BATCH_BYTES;
+         intake = intake->next)
+        waiting_bytes += intake->bytes_used - intake->bytes_sent;
+    return waiting_bytes >= PX_BATCH_BYTES;
+}
+
 void px_proposals_make(px_node *node)
 {
-    if (px_wal_is_busy(node->wal) && !PX_MUTANT("node_propose_while_writing")) return;
-    do {
-        if (!has_room(node)) return;
+    /* A small batch waits for the write that is under way, since it grows by that; a whole one does not. */
+    const bool is_whole_only = px_wal_is_busy(node->wal) && !PX_MUTANT("node_propose_while_writing");
+    while (has_room(node) && (!is_whole_only || is_batch_waiting(node))) {
         propose_openings(node);
-    } while (has_room(node) && propose_batch(node));
+        if (!has_room(node) || !propose_batch(node)) return;
+    }
 }
 
 px_assembly *px_proposals_assembly(void)

@@ -67,15 +67,16 @@ typedef enum {
 
 /* Opens an intake of a session of this member (a pipe, or the node's plain sends), opened anew in the log at
  * each start.
- * name   unique on this node, 1 to 64 bytes, copied.   Returns NULL where too many are open. */
+ * name        unique on this node, 1 to 64 bytes, copied.
+ * bytes_max   payloads that it may hold.   Returns NULL where too many are open. */
 typedef struct {
-    px_intake *(*intake_open)(px_app *app, const char *name, px_intake_events *events);
+    px_intake *(*intake_open)(px_app *app, const char *name, size_t bytes_max, px_intake_events *events);
     /* Opens an intake of a client's session; at most one call of on_opened, then one of on_ended.
      * name   1 to PX_SESSION_NAME_BYTES_MAX bytes, copied.   Returns NULL where too many are open. */
     px_intake *(*session_open)(px_app *app, px_bytes name, px_session_mode mode, px_intake_events *events);
     /* Stops callbacks; also from inside one. What was pushed is still sent. */
     void (*intake_close)(px_app *app, px_intake *intake);
-    /* Payload bytes that it takes now without growing over PX_INTAKE_BYTES (one message of any allowed size
+    /* Payload bytes that it takes now without growing over bytes_max (one message of any allowed size
      * always fits into an empty one). Clients' sessions share PX_SESSION_INTAKES_BYTES: there even an empty
      * one may have to wait for on_room. 0 while the disk is full. */
     size_t (*intake_room)(px_app *app, px_intake *intake);

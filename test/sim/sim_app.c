@@ -217,7 +217,7 @@ static void open_intake(sim_app *app, unsigned number)
     intake->events = (px_intake_events){.on_room = on_room, .on_chosen = on_chosen};
     intake->is_full = false;
     intake->writer = sim_check_writer(app->world, app->place, run_of(app));
-    intake->intake = app->port->calls->intake_open(app->port, name, &intake->events);
+    intake->intake = app->port->calls->intake_open(app->port, name, PX_INTAKE_BYTES, &intake->events);
     px_assert(intake->intake);
     sim_world_after(app->world, gap_us(app, work_of(app)->burst_gap_us), on_burst, intake, run_of(app));
 }

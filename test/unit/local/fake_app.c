@@ -26,7 +26,7 @@ static void on_again(px_timer *timer)
 
 /* ---- handing over ---- */
 
-static px_intake *intake_open(px_app *app, const char *name, px_intake_events *events)
+static px_intake *intake_open(px_app *app, const char *name, size_t bytes_max, px_intake_events *events)
 {
     fake_app *fake = fake_of(app);
     for (uint32_t i = 0; i < fake->intake_count; i++) {
@@ -38,6 +38,7 @@ static px_intake *intake_open(px_app *app, const char *name, px_intake_events *e
     if (fake->intake_count == FAKE_INTAKES_MAX) return NULL;
     px_intake *intake = &fake->intakes[fake->intake_count++];
     snprintf(intake->name, sizeof intake->name, "%s", name);
+    intake->bytes_max = bytes_max;
     intake->events = events;
     return intake;
 }
@@ -73,6 +74,7 @@ static px_intake *session_open(px_app *app, px_bytes name, px_session_mode mode,
     px_assert(mode == PX_SESSION_JOIN || mode == PX_SESSION_TAKE);
     intake->events = events;
     intake->is_session = true;
+    intake->bytes_max = PX_CLIENT_INTAKE_BYTES;
     intake->is_opened = intake->is_ending = false;
     intake->count = 0;
     intake->size_bytes = 0;
@@ -83,11 +85,11 @@ static px_intake *session_open(px_app *app, px_bytes name, px_session_mode mode,
 static size_t intake_room(px_app *app, px_intake *intake)
 {
     if (fake_of(app)->is_disk_full) return 0;
-    const size_t most =
-        fake_of(app)->message_bytes_max > PX_INTAKE_BYTES ? fake_of(app)->message_bytes_max : PX_INTAKE_BYTES;
+    const size_t bytes_max = intake->bytes_max, message_bytes_max = fake_of(app)->message_bytes_max;
+    const size_t most = message_bytes_max > bytes_max ? message_bytes_max : bytes_max;
     const size_t used = intake->size_bytes + intake->count * COST_BYTES;
     if (used == 0) return most;
-    return used + COST_BYTES < PX_INTAKE_BYTES ? PX_INTAKE_BYTES - used - COST_BYTES : 0;
+    return used + COST_BYTES < bytes_max ? bytes_max - used - COST_BYTES : 0;
 }
 
 static uint64_t intake_push(px_app *app, px_intake *intake, px_bytes message)

@@ -23,7 +23,8 @@ typedef struct {
 struct px_intake {
     char name[128];
     px_intake_events *events;
-    uint8_t *bytes; /* payloads pushed and not chosen */
+    size_t bytes_max; /* of a client's session: PX_CLIENT_INTAKE_BYTES */
+    uint8_t *bytes;   /* payloads pushed and not chosen */
     size_t size_bytes, capacity;
     uint32_t *lengths;
     uint32_t count, lengths_capacity;

@@ -441,7 +441,7 @@ static void without_room_requests_wait_and_keep_their_order(void **state)
         }
     }
     world_run_ms(w, 50);
-    assert_true(w->app.intakes[0].size_bytes <= PX_INTAKE_BYTES);
+    assert_true(w->app.intakes[0].size_bytes <= PX_CLIENT_INTAKE_BYTES);
     w->app.is_held = false;
     assert_true(world_run_until_delivered(w, clients * each));
     unsigned next[5] = {0};
