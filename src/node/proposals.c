@@ -364,6 +364,7 @@ void px_proposals_make(px_node *node)
     /* A small batch waits for the write that is under way, since it grows by that; a whole one does not. */
     const bool is_whole_only = px_wal_is_busy(node->wal) && !PX_MUTANT("node_propose_while_writing");
     while (has_room(node) && (!is_whole_only || is_batch_waiting(node))) {
+        if (is_whole_only) PX_MARK("batch_while_writing");
         propose_openings(node);
         if (!has_room(node) || !propose_batch(node)) return;
     }
