@@ -48,6 +48,10 @@ static const px_wire_field state_fields[] = {
      .value = PX_VALUE_NUMBER,
      .offset = offsetof(px_node_state, claimed),
      .is_optional = true},
+    {.name = "quiet",
+     .value = PX_VALUE_FLAG,
+     .offset = offsetof(px_node_state, is_quiet),
+     .is_optional = true},
 };
 static const px_wire_record state_record = ALL(state_fields);
 

@@ -187,13 +187,20 @@ static void write_flat(px_json_writer *writer, const px_wire_field *field, const
     px_assert(false);
 }
 
+/* Is it what a field that is missing means? */
+static bool is_missing(const px_wire_field *field, const void *value)
+{
+    if (!field->is_optional) return false;
+    return field->value == PX_VALUE_FLAG ? !*(const bool *)value : *(const uint64_t *)value == 0;
+}
+
 static void write_record(px_json_writer *writer, const px_wire_record *record, const void *base)
 {
     px_json_write_object_open(writer);
     for (uint32_t i = 0; i < record->count; i++) {
         const px_wire_field *const field = &record->fields[i];
         const void *const value = at_offset(base, field->offset);
-        if (field->is_optional && *(const uint64_t *)value == 0) continue;
+        if (is_missing(field, value)) continue;
         px_json_write_key(writer, field->name);
         write_flat(writer, field, value);
     }

@@ -37,7 +37,7 @@ typedef struct {
     uint16_t offset; /* in the struct around it */
     uint16_t items_offset;
     const px_wire_record *record;
-    bool is_optional; /* a number: 0 where it is missing, and then it is not written */
+    bool is_optional; /* a number or flag: 0 or false where it is missing, and then it is not written */
 } px_wire_field;
 
 struct px_wire_record {

@@ -96,6 +96,7 @@ void px_follow_end(px_client *client)
     if (follow->is_checking)
         client->server->env->app->calls->barrier_cancel(client->server->env->app, &follow->log_end);
     px_walk_rest(&follow->walk);
+    if (follow->is_on) client->server->follow_count--;
     follow->is_on = follow->is_checking = false;
 }
 
@@ -132,6 +133,13 @@ static void on_log_end(px_barrier *barrier, uint64_t index)
     px_follow_end(client);
     px_reply_error(client, (px_bytes){follow->tag, follow->tag_bytes}, "cursor_ahead", words);
     px_client_flush(client);
+}
+
+bool px_follow_is_awaited(const px_client *client)
+{
+    const px_follow *follow = &client->follow;
+    px_app *app = client->server->env->app;
+    return follow->is_on && !client->is_deaf && follow->walk.next > app->calls->index_delivered(app);
 }
 
 void px_follow_check(px_client *client, px_bytes tag, uint64_t cursor)

@@ -39,6 +39,12 @@ static void on_delivered(px_watcher *watcher, uint64_t index)
     if (local->socket) px_socket_on_delivered(local->socket);
 }
 
+static bool is_waiting(const px_watcher *watcher)
+{
+    const px_local *local = PX_OWNER_OF(watcher, px_local, watcher);
+    return px_pipes_is_awaited(local->pipes) || (local->socket && px_socket_is_awaited(local->socket));
+}
+
 static void on_check(px_timer *timer)
 {
     px_local *local = PX_OWNER_OF(timer, px_local, check);
@@ -117,7 +123,7 @@ px_err px_local_open(const px_local_config *config, px_app *app, px_streams *str
                                .message_bytes_max = config->message_bytes_max,
                                .member_count = config->member_count,
                                .members = config->members};
-    made->watcher.on_delivered = on_delivered;
+    made->watcher = (px_watcher){.on_delivered = on_delivered, .is_waiting = is_waiting};
     made->check.on_fire = on_check;
     made->pipes_events.on_stopped = on_pipes_stopped;
     made->socket_events.on_stopped = on_socket_stopped;

@@ -78,6 +78,7 @@ static bool run_follow(px_client *client, const px_request *request)
         return true;
     }
     client->follow = (px_follow){.is_on = true, .until = request->until};
+    client->server->follow_count++;
     px_walk_seek(&client->follow.walk, from);
     if (has_cursor) px_follow_check(client, request->tag, cursor);
     return true;

@@ -361,6 +361,13 @@ void px_out_pipe_on_delivered(px_out_pipe *pipe, uint64_t index)
     pump(pipe);
 }
 
+bool px_out_pipe_is_awaited(const px_out_pipe *pipe)
+{
+    px_streams *streams = pipe->env->streams;
+    if (!pipe->cursor || pipe->is_stopping || has_more(pipe)) return false;
+    return !pipe->is_gone || !streams->hears_readers(streams, pipe->stream);
+}
+
 /* A cursor beyond the log is another log's, or this one has lost its end: it waits, and says so. A node that
  * has just started may not know yet how far the log goes. */
 static void check_cursor(px_out_pipe *pipe)

@@ -29,6 +29,9 @@ PX_MUST_USE px_err px_out_pipe_open(const px_local_env *env, const px_out_pipe_c
 /* More messages are delivered, up to `index`. */
 void px_out_pipe_on_delivered(px_out_pipe *pipe, uint64_t index);
 
+/* Is there a reader, as far as is known, for whom all that is delivered is written? */
+bool px_out_pipe_is_awaited(const px_out_pipe *pipe);
+
 /* Writes no further message, and waits up to wait_us for a reader to take those in the FIFO. Then the cursor
  * is synced. */
 void px_out_pipe_stop(px_out_pipe *pipe, uint64_t wait_us);

@@ -123,6 +123,13 @@ void px_pipes_on_delivered(px_pipes *pipes, uint64_t index)
         if (pipes->pairs[place].out) px_out_pipe_on_delivered(pipes->pairs[place].out, index);
 }
 
+bool px_pipes_is_awaited(const px_pipes *pipes)
+{
+    for (uint32_t place = 0; place < pipes->count; place++)
+        if (pipes->pairs[place].out && px_out_pipe_is_awaited(pipes->pairs[place].out)) return true;
+    return false;
+}
+
 void px_pipes_check(px_pipes *pipes)
 {
     for (uint32_t place = 0; place < pipes->count; place++) {

@@ -18,6 +18,8 @@ PX_MUST_USE px_err px_pipes_open(const px_local_env *env, const px_local_config 
                                  px_cursor_file *cursors, px_pipes_events *events, px_pipes **pipes,
                                  px_local_fault *fault);
 void px_pipes_on_delivered(px_pipes *pipes, uint64_t index);
+/* Does a reader wait for the next message? */
+bool px_pipes_is_awaited(const px_pipes *pipes);
 /* Looks after FIFOs that were removed; now and then. */
 void px_pipes_check(px_pipes *pipes);
 void px_pipes_stop(px_pipes *pipes, uint64_t wait_us);

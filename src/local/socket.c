@@ -250,8 +250,17 @@ fail_listener:
     return err;
 }
 
+bool px_socket_is_awaited(const px_socket *server)
+{
+    if (server->follow_count == 0) return false;
+    for (const px_client *client = server->clients; client; client = client->next)
+        if (px_follow_is_awaited(client)) return true;
+    return false;
+}
+
 void px_socket_on_delivered(px_socket *server)
 {
+    if (server->follow_count == 0) return;
     for (px_client *client = server->clients, *next; client; client = next) {
         next = client->next;
         if (client->follow.is_on && px_client_unwritten(client) < PX_CLIENT_OUT_BYTES)

@@ -29,6 +29,9 @@ PX_MUST_USE px_err px_socket_open(const px_local_env *env, px_consumers *consume
 /* More messages are delivered. */
 void px_socket_on_delivered(px_socket *server);
 
+/* Does a client that follows the log wait for the next message? */
+bool px_socket_is_awaited(const px_socket *server);
+
 /* Looks after what makes no event; now and then. */
 void px_socket_check(px_socket *server);
 

@@ -163,6 +163,7 @@ struct px_socket {
     px_publish_line *publish_line; /* of those that publish without a session; NULL: none has yet */
     px_client *clients;
     uint32_t client_count;
+    uint32_t follow_count; /* of them, those that follow the log */
     px_client *waiting, *waiting_last;
     uint32_t waiting_count;
     uint32_t waiting_held; /* of them, those with a request that waits for room: nobody overtakes them */
@@ -252,6 +253,8 @@ void px_pending_deinit(px_socket *server);
 
 /* Writes messages as far as there are some and the client takes them. */
 void px_follow_pump(px_client *client);
+/* Has it had all that is delivered, and waits for the next? */
+bool px_follow_is_awaited(const px_client *client);
 /* It begins behind a consumer's cursor: where that is beyond what is delivered here, asks how far the log
  * goes. */
 void px_follow_check(px_client *client, px_bytes tag, uint64_t cursor);

@@ -117,7 +117,8 @@ px_err px_node_open(const px_node_config *config, const px_node_ports *ports, px
     node->config = *config;
     node->ports = *ports;
     node->turn_timer.on_fire = on_turn_timer;
-    node->leaderless_since_us = px_node_now_us(node);
+    node->leaderless_since_us = node->awaited_us = px_node_now_us(node);
+    node->is_awaited_told = true;
     px_prng_init(&node->prng, config->seed);
     name_members(node);
     make_core(node);
@@ -224,6 +225,7 @@ void px_node_turn(px_node *node)
         px_proposals_clear(node);
     px_barriers_turn(node);
     px_joins_turn(node);
+    px_waiting_turn(node);
     /* What the others are to write goes out first: theirs is the longer way. Nothing leaves before its own
      * record, whatever the order here [R2]. */
     if (node->ports.net->flush) node->ports.net->flush(node->ports.net);

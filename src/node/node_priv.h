@@ -154,6 +154,10 @@ struct px_node {
     px_watcher *watchers;
     px_wal_entries read_cache;
 
+    /* waiting.c */
+    uint64_t awaited_us; /* when somebody here was last seen to wait for what becomes chosen */
+    bool is_awaited_told;
+
     /* salvage.c */
     uint64_t
         salvaged_slot; /* what was last offered to the core continues this slot; UINT64_MAX: nothing was */
@@ -335,6 +339,10 @@ uint64_t px_delivery_index(px_app *app);
 px_err px_delivery_read(px_app *app, uint64_t index, px_delivered *batch);
 void px_delivery_watch(px_app *app, px_watcher *watcher);
 void px_delivery_unwatch(px_app *app, px_watcher *watcher);
+
+/* ---- waiting.c ---- */
+/* Tells the core whether anybody here waits for what becomes chosen. */
+void px_waiting_turn(px_node *node);
 
 /* ---- barriers.c ---- */
 void px_barriers_ask(px_app *app, px_barrier *barrier);

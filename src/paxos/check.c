@@ -167,7 +167,7 @@ static void check_roles(const px_core *core)
         px_assert(px_ballot_equal(core->accepted, core->ballot));
         px_assert(core->adopted_upto <= core->slots.taken);
         px_assert(core->ballot.config == core->voters.current.number); /* [R21] */
-        px_assert(core->followers_told <= core->slots.chosen);
+        px_assert(core->followers_told <= core->awaited_told && core->awaited_told <= core->slots.chosen);
     }
     if (core->phase == PX_PHASE_ADOPTING) px_assert(core->source < core->config.member_count);
     px_assert(core->barrier_first <= core->barrier_end);
@@ -209,7 +209,7 @@ static uint64_t mix_peer(uint64_t digest, const px_peer *peer)
     digest = mix(mix(mix(digest, peer->served), (uint64_t)peer->disk), peer->has_promised);
     digest = mix(mix(mix(digest, peer->accepted_length), peer->is_streaming), peer->sent);
     digest = mix(mix(mix(digest, peer->sync_round), peer->sync_wait), peer->differs);
-    return mix(digest, peer->storage_id);
+    return mix(mix(digest, peer->state.is_quiet), peer->storage_id);
 }
 
 uint64_t px_core_digest(const px_core *core)
@@ -228,6 +228,7 @@ uint64_t px_core_digest(const px_core *core)
     digest = mix(mix(mix(digest, core->fetch_wait), core->still_round), core->ask_round);
     digest = mix(mix(mix(digest, core->source), core->adopt_round), core->adopt_patience);
     digest = mix(mix(mix(digest, core->adopted_upto), core->followers_told), core->is_handing_over);
+    digest = mix(mix(mix(digest, core->awaited_told), core->tell_us), core->is_awaited);
     digest = mix(mix(mix(digest, core->barrier_first), core->barrier_end), core->probe);
     digest = mix(mix(mix(digest, core->violations), core->is_diverged), core->probed_mask);
     digest = mix(mix(mix(digest, core->claim.length), core->claim.is_unsure), core->anchor_slot);

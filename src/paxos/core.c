@@ -32,6 +32,7 @@ px_core *px_core_init(void *memory, const px_core_config *config)
     core->violator = PX_MEMBERS_MAX;
     core->hand_over_to = PX_MEMBERS_MAX;
     core->adopt_patience = PX_ROUNDS_ELECTION;
+    core->is_awaited = true;
     return core;
 }
 
@@ -106,6 +107,7 @@ px_node_state px_core_state_durable(const px_core *core)
     state.cuts = durable->cuts;
     /* Where a cut is under way, what will be left of the disk's log is claimed, not more. */
     state.durable = durable->length < state.taken ? durable->length : state.taken;
+    state.is_quiet = !core->is_awaited || PX_MUTANT("r6_waiting_is_not_said");
     return state;
 }
 
@@ -272,8 +274,12 @@ void px_core_step(px_core *core, const px_input *input, px_effects *effects)
         break;
     case PX_IN_DISK: core->disk = input->disk; break;
     case PX_IN_BARRIER: px_barrier_ask(core, input->barrier); break;
+    case PX_IN_AWAITED: px_election_on_awaited(core, input->is_awaited); break;
     case PX_IN_TRANSFER: px_proposer_transfer(core, input->transfer); break;
-    case PX_IN_TICK: px_election_on_tick(core); break;
+    case PX_IN_TICK:
+        px_proposer_on_tick(core);
+        px_election_on_tick(core);
+        break;
     }
     if (core->is_started) {
         tell_chosen(core);
@@ -286,7 +292,9 @@ void px_core_step(px_core *core, const px_input *input, px_effects *effects)
 
 uint64_t px_core_deadline_us(const px_core *core)
 {
-    return core->is_started ? core->round_end_us : UINT64_MAX;
+    if (!core->is_started) return UINT64_MAX;
+    const uint64_t tell_us = px_proposer_deadline_us(core);
+    return tell_us < core->round_end_us ? tell_us : core->round_end_us;
 }
 
 /* ---- what shells ask ---- */

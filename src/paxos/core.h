@@ -87,6 +87,7 @@ typedef enum {
     /* from behind the damage of the own disk: slots that continue the damaged log; or, where there are none
      * now, the next slot that is known of it [R16] */
     PX_IN_SALVAGE,
+    PX_IN_AWAITED,  /* somebody here begins, or nobody goes on, to wait for what becomes chosen */
     PX_IN_TRANSFER, /* hand leadership to `member`, or to whoever is best where it is PX_MEMBERS_MAX [R14] */
     PX_IN_TICK
 } px_input_kind;
@@ -125,6 +126,7 @@ typedef struct {
         } salvage;
         px_disk_health disk;
         uint64_t barrier; /* the shell's name for the request */
+        bool is_awaited;
         uint32_t transfer;
     };
 } px_input;

@@ -34,6 +34,8 @@ _Static_assert(PX_PIECES_UNSYNCED_BYTES_MAX <= PX_UNSYNCED_BYTES_MAX, "a piece t
 #define PX_UNTAKEN_BYTES_MAX (4u * PX_WINDOW_BYTES)
 /* Records that one step may hand over; below this many free tickets the log is not taken from anybody. */
 #define PX_TICKETS_RESERVED 8u
+/* After so long without a slot, those hear what is chosen at whom nobody waits for it. */
+#define PX_TELL_QUIET_US 10000u
 /* Effects kept free for everything but answers to barriers. */
 #define PX_EFFECTS_RESERVED 40u
 _Static_assert(PX_EFFECTS_PER_STEP > PX_EFFECTS_RESERVED, "some answers fit into each step");
@@ -116,6 +118,7 @@ struct px_core {
     uint64_t number_seen;               /* Invariant: >= promised.number. Highest in any message. */
     uint64_t promised_round;            /* when it last promised; 0: not in this run */
     px_disk_health disk;
+    bool is_awaited; /* somebody here waits for what is chosen, as far as is known */
     uint64_t elections;
 
     /* candidate.c */
@@ -128,7 +131,9 @@ struct px_core {
 
     /* proposer.c */
     uint64_t adopted_upto;   /* length of the log at adoption */
-    uint64_t followers_told; /* chosen as the followers were told */
+    uint64_t awaited_told;   /* chosen as those followers were told where somebody waits for it */
+    uint64_t followers_told; /* Invariant: <= awaited_told. As all were told. */
+    uint64_t tell_us;        /* where that is less: when the rest is told, if no slot has told it by then */
     bool is_handing_over;
     uint32_t hand_over_to;
     uint64_t hand_over_round;
@@ -272,6 +277,8 @@ bool px_proposer_tend(px_core *core, uint32_t member, bool is_asked);
 void px_proposer_on_link(px_core *core, uint32_t member);
 void px_proposer_transfer(px_core *core, uint32_t member);
 void px_proposer_tell_chosen(px_core *core);
+void px_proposer_on_tick(px_core *core);
+uint64_t px_proposer_deadline_us(const px_core *core);
 
 /* ---- election.c ---- */
 void px_election_start(px_core *core);
@@ -281,6 +288,7 @@ void px_election_on_heartbeat(px_core *core, uint32_t from, const px_message *me
 void px_election_on_heard(px_core *core, uint32_t from, const px_message *message);
 void px_election_on_take_over(px_core *core, uint32_t from, const px_message *message);
 void px_election_on_link(px_core *core, uint32_t member, bool is_up);
+void px_election_on_awaited(px_core *core, bool is_awaited);
 bool px_election_is_heard(const px_core *core, uint32_t member);
 bool px_election_is_served(const px_core *core);
 /* Does this node lead, from a majority of promises on? */

@@ -253,6 +253,19 @@ void px_election_on_take_over(px_core *core, uint32_t from, const px_message *me
     px_candidate_campaign(core);
 }
 
+/* Who begins to wait for what is chosen says so at once, to the leader it hears: the answer names the chosen
+ * slot, and from then on each is told as it is chosen. [R6] */
+void px_election_on_awaited(px_core *core, bool is_awaited)
+{
+    const bool begins = is_awaited && !core->is_awaited;
+    uint32_t leader = PX_MEMBERS_MAX;
+    core->is_awaited = is_awaited;
+    if (!begins || px_election_leads(core) || PX_MUTANT("r6_waiting_is_said_by_the_round")) return;
+    if (px_ballot_is_none(px_election_leader_heard(core, &leader))) return;
+    PX_MARK("begins_to_wait");
+    send_heartbeat(core, 1u << leader);
+}
+
 void px_election_on_link(px_core *core, uint32_t member, bool is_up)
 {
     px_peer *peer = &core->peers[member];

@@ -52,6 +52,8 @@ typedef struct {
     uint64_t chosen;      /* last slot it knows chosen, <= taken */
     px_hash chosen_chain; /* the chain hash at `chosen` */
     uint64_t claimed;     /* length that its damaged log had, > taken; 0: it is whole [R16] */
+    /* nobody there waits for what is chosen: the next slot may tell it, or a moment. A hint, no more */
+    bool is_quiet;
 } px_node_state;
 
 /* Consecutive entries behind a slot on which both sides agree. */

@@ -77,18 +77,46 @@ void px_proposer_on_stored(px_core *core)
     count_chosen(core);
 }
 
-/* Followers hear what is chosen with the next slot, or by itself where none is sent in this step. */
-void px_proposer_tell_chosen(px_core *core)
+static void send_chosen(px_core *core, bool is_quiet)
 {
-    if (core->phase != PX_PHASE_LEADING || core->followers_told >= core->slots.chosen) return;
-    core->followers_told = core->slots.chosen;
     uint32_t mask = 0;
-    for (uint32_t member = 0; member < core->config.member_count; member++)
-        if (core->peers[member].is_streaming) mask |= 1u << member;
+    for (uint32_t member = 0; member < core->config.member_count; member++) {
+        const px_peer *peer = &core->peers[member];
+        if (peer->is_streaming && peer->state.is_quiet == is_quiet) mask |= 1u << member;
+    }
     const px_message chosen = {.kind = PX_MESSAGE_CHOSEN,
                                .ballot = core->ballot,
                                .state = px_core_state_durable(core)};
     px_core_send(core, mask, px_at_once(), &chosen);
+}
+
+/* Followers hear what is chosen with the next slot. Where none is sent in this step, those hear it by itself
+ * at whom somebody waits for it; the others where there is none for a while. */
+void px_proposer_tell_chosen(px_core *core)
+{
+    if (core->phase != PX_PHASE_LEADING || core->awaited_told >= core->slots.chosen) return;
+    if (core->followers_told == core->awaited_told) core->tell_us = core->now_us + PX_TELL_QUIET_US;
+    core->awaited_told = core->slots.chosen;
+    send_chosen(core, false);
+}
+
+uint64_t px_proposer_deadline_us(const px_core *core)
+{
+    const bool is_due = core->phase == PX_PHASE_LEADING && core->followers_told < core->awaited_told;
+    return is_due ? core->tell_us : UINT64_MAX;
+}
+
+void px_proposer_on_tick(px_core *core)
+{
+    if (core->now_us < px_proposer_deadline_us(core)) return;
+    PX_MARK("told_where_nobody_waits");
+    core->followers_told = core->awaited_told;
+    send_chosen(core, true);
+}
+
+static void note_told(px_core *core)
+{
+    core->awaited_told = core->followers_told = core->slots.chosen;
 }
 
 /* ---- synchronising ---- */
@@ -201,7 +229,7 @@ void px_proposer_lead(px_core *core, const px_log_part *log, uint64_t chosen)
     px_taken_store(core, PX_RECORD_SPLICE, log, chosen);
     px_election_enter(core, PX_PHASE_LEADING);
     core->adopted_upto = core->slots.taken;
-    core->followers_told = core->slots.chosen;
+    note_told(core);
     for (uint32_t member = 0; member < core->config.member_count; member++) {
         px_peer *peer = &core->peers[member];
         if (!PX_MUTANT("r1_count_across_ballots")) peer->accepted_length = 0;
@@ -278,7 +306,7 @@ void px_proposer_propose(px_core *core, const px_proposal *proposal)
                                .ballot = core->ballot,
                                .state = px_core_state_durable(core)};
     px_core_send_log(core, streaming_mask(core), &accept, part.after, entry->slot);
-    core->followers_told = slots->chosen;
+    note_told(core);
 }
 
 px_room px_core_room(const px_core *core)

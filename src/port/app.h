@@ -123,6 +123,9 @@ struct px_delivered {
 
 struct px_watcher {
     void (*on_delivered)(px_watcher *watcher, uint64_t index);
+    /* Does somebody wait for the next message, having had all that are delivered? Asked at the end of turns:
+     * where nobody at a node waits for anything, it may hear later what is chosen. */
+    bool (*is_waiting)(const px_watcher *watcher);
     px_watcher *next, *previous; /* the node's */
 };
 

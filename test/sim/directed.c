@@ -72,6 +72,53 @@ static void barrier_of_a_former_run(sim_world *world)
     wait_ms(world, 5);
 }
 
+/* ---- [R6] who waits for what is chosen is told at once ---- */
+
+/* Paths take 0.3 ms at most, a sync as long: nobody who waits has to wait for the timer of those who do not.
+ */
+#define PROMPT_MS 3
+
+static bool is_quiet(const sim_world *world, uint32_t place)
+{
+    return core_at(world, A)->peers[place].state.is_quiet;
+}
+
+static void prompt_reader(sim_world *world)
+{
+    for (uint32_t place = B; place <= C; place++) {
+        sim_net_path(world->net, place, A)->jitter_us = 0; /* it keeps their order, as a connection does */
+        sim_app_attend(&world->nodes[place]->app, false);
+    }
+    if (!PX_MUTANT("r6_waiting_is_not_said")) until(world, is_quiet(world, B) && is_quiet(world, C));
+    wait_ms(world, 20);
+    /* Where nobody waits, a moment later is enough, and not more. */
+    push(world, A, 1);
+    until(world, all_told(world, A));
+    sim_check(world, PX_MUTANT("r6_waiting_is_not_said") || chosen_of(world, B) < chosen_of(world, A),
+              "scenario", "B is told at once, though nobody waits there");
+    wait_ms(world, 15);
+    sim_check(world, chosen_of(world, B) == chosen_of(world, A), "prompt", "B is not told a moment later");
+    /* A reader comes while something is not told yet; and is told of each from then on. */
+    push(world, A, 1);
+    until(world, all_told(world, A));
+    sim_app_attend(&world->nodes[B]->app, true);
+    wait_ms(world, PROMPT_MS);
+    sim_check(world, chosen_of(world, B) == chosen_of(world, A), "prompt", "B's reader comes, and waits");
+    for (unsigned i = 0; i < 20; i++) {
+        push(world, A, 1);
+        wait_ms(world, PROMPT_MS);
+        sim_check(world, all_told(world, A) && chosen_of(world, B) == chosen_of(world, A), "prompt",
+                  "B's reader waits for what is chosen");
+        wait_ms(world, sim_below(world, SIM_CHANCE_WORK, 200));
+    }
+    /* So is who sends: a message of C's own is told there when it is chosen. */
+    const uint64_t begun_us = world->now_us;
+    push(world, C, 1);
+    until(world, all_told(world, C));
+    sim_check(world, world->now_us - begun_us <= PROMPT_MS * SIM_MS, "prompt", "C's writer waits");
+    sim_app_attend(&world->nodes[C]->app, true);
+}
+
 /* ---- [R8] of two connections of a node the later one stays ---- */
 
 static void late_hello(sim_world *world)
@@ -271,6 +318,7 @@ static void early_vote(sim_world *world)
 static const sim_directed others[] = {
     {"barrier-behind-probe", 3, barrier_behind_probe, false},
     {"barrier-of-a-former-run", 3, barrier_of_a_former_run, false},
+    {"prompt-reader", 3, prompt_reader, false},
     {"late-hello", 3, late_hello, false},
     {"late-forward", 3, late_forward, false},
     {"unserved-above", 3, unserved_above, false},

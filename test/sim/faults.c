@@ -88,6 +88,13 @@ static void draw_consumers(sim_world *world, sim_work *work)
     work->consumer_gap_us = sim_between(world, SIM_CHANCE_SESSIONS, 5 * SIM_MS, 500 * SIM_MS);
 }
 
+/* Where nobody reads, nodes may hear later what is chosen. */
+static void draw_readers(sim_world *world, sim_work *work)
+{
+    static const uint64_t away_per_million[] = {0, 0, 500000, 950000};
+    work->away_per_million = away_per_million[sim_below(world, SIM_CHANCE_SESSIONS, 4)];
+}
+
 static void draw_fragile(sim_world *world, sim_faults *faults)
 {
     const uint32_t minority = (world->options.node_count - 1) / 2;
@@ -102,6 +109,7 @@ void sim_faults_init(sim_world *world)
     draw_work(world, &faults->work);
     draw_sessions(world, &faults->work);
     draw_consumers(world, &faults->work);
+    draw_readers(world, &faults->work);
     faults->is_datagram = draw_one_in(world, 3);
     faults->base_delay_us =
         draw_one_in(world, 5) ? draw(world, 2 * SIM_MS, 10 * SIM_MS) : draw(world, 20, 500);

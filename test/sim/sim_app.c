@@ -124,7 +124,13 @@ static void on_delivered(px_watcher *watcher, uint64_t index)
     sim_check(app->world, index == app->port->calls->index_delivered(app->port), "no gap",
               "delivered up to %llu and %llu at once", (unsigned long long)index,
               (unsigned long long)app->port->calls->index_delivered(app->port));
-    if (!reader->is_slow) reader->next = sim_app_read(app, reader->next, UINT64_MAX / 2);
+    if (!reader->is_slow && !reader->is_away) reader->next = sim_app_read(app, reader->next, UINT64_MAX / 2);
+}
+
+static bool is_waiting(const px_watcher *watcher)
+{
+    const sim_reader *reader = (const sim_reader *)watcher;
+    return !reader->is_away && reader->next > reader->app->port->calls->index_delivered(reader->app->port);
 }
 
 static void on_read(sim_world *world, void *context, uint64_t run)
@@ -135,6 +141,8 @@ static void on_read(sim_world *world, void *context, uint64_t run)
     const uint64_t reread_us = work_of(app)->reread_gap_us;
     sim_world_after(world, gap_us(app, reread_us ? reread_us : 100 * SIM_MS), on_read, reader, run);
     if (!sim_node_enter(world, app->place)) return;
+    const uint64_t away_per_million = work_of(app)->away_per_million;
+    if (away_per_million) reader->is_away = sim_happens(world, SIM_CHANCE_SESSIONS, away_per_million);
     reader->is_slow = !work_of(app)->is_stopped && reread_us && sim_happens(world, SIM_CHANCE_WORK, 200000);
     reader->next = sim_app_read(app, reader->next, reader->is_slow ? SLOW_READ_MESSAGES : UINT64_MAX / 2);
     if (reread_us && reader->next > 1) {
@@ -143,6 +151,14 @@ static void on_read(sim_world *world, void *context, uint64_t run)
         reader->again = next >= reader->next || sim_happens(world, SIM_CHANCE_WORK, 300000) ? 0 : next;
     }
     sim_node_leave(world, app->place);
+}
+
+void sim_app_attend(sim_app *app, bool is_there)
+{
+    if (!app->port || !sim_node_enter(app->world, app->place)) return;
+    app->reader.is_away = !is_there;
+    if (is_there) app->reader.next = sim_app_read(app, app->reader.next, UINT64_MAX / 2);
+    sim_node_leave(app->world, app->place);
 }
 
 /* ---- barriers ---- */
@@ -229,7 +245,7 @@ void sim_app_attach(sim_app *app, px_app *port)
     for (unsigned i = 0; i < work_of(app)->intakes; i++) open_intake(app, i);
     for (unsigned i = 0; i < SIM_CLIENTS_MAX; i++) sim_session_attach(&app->clients[i]);
     sim_consumers_attach(&app->consumers);
-    app->reader.watcher = (px_watcher){.on_delivered = on_delivered};
+    app->reader.watcher = (px_watcher){.on_delivered = on_delivered, .is_waiting = is_waiting};
     app->reader.again = 0;
     port->calls->watch(port, &app->reader.watcher);
     sim_world_after(world, gap_us(app, 100 * SIM_MS), on_read, &app->reader, run_of(app));

@@ -33,6 +33,7 @@ typedef struct {
     uint64_t next;  /* index that it reads next, kept over crashes */
     uint64_t again; /* a second reading of old messages: the index it reads next; 0: none */
     bool is_slow;   /* reads a little at a time */
+    bool is_away;   /* only looks in now and then */
 } sim_reader;
 
 typedef struct {
@@ -62,6 +63,7 @@ typedef struct {
     uint64_t large_per_million; /* messages about that large; the others are mostly short */
     uint64_t barrier_gap_us;    /* 0: none are asked */
     uint64_t reread_gap_us;     /* 0: nothing is read again */
+    uint64_t away_per_million;  /* how often a reader only looks in and goes again; 0: it stays */
     uint32_t sessions;          /* that clients share; 0: there are no such clients */
     uint64_t session_gap_us;    /* between two acts of a client, on average */
     uint32_t sessions_max;      /* that the log remembers, fewer than there are; 0: as in production */
@@ -77,6 +79,8 @@ void sim_app_attach(sim_app *app, px_app *port);
 void sim_app_detach(sim_app *app);
 /* Pushes `count` messages into its first intake now, as far as there is room. */
 void sim_app_push(sim_app *app, uint64_t count);
+/* Its reader comes to stay, or goes, and only looks in now and then. */
+void sim_app_attend(sim_app *app, bool is_there);
 /* Reads from `next` on, at most about `count` messages, inside the node; returns where it stands then. */
 uint64_t sim_app_read(sim_app *app, uint64_t next, uint64_t count);
 /* Asks for a barrier now. */

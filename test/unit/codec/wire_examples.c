@@ -64,7 +64,7 @@ static px_wire example_core(px_message_kind kind)
 {
     px_wire wire = {.kind = PX_WIRE_CORE};
     px_message *const message = &wire.core;
-    const px_node_state state = {promised, accepted, 1, 43, 44, 41, chain, 47};
+    const px_node_state state = {promised, accepted, 1, 43, 44, 41, chain, 47, true};
     message->kind = kind;
     message->state = state;
     message->ballot = led;

@@ -42,7 +42,8 @@ static bool are_states_equal(const px_node_state *a, const px_node_state *b)
 {
     return px_ballot_equal(a->promised, b->promised) && px_ballot_equal(a->accepted, b->accepted) &&
            a->cuts == b->cuts && a->durable == b->durable && a->taken == b->taken && a->chosen == b->chosen &&
-           px_hash_equal(a->chosen_chain, b->chosen_chain);
+           px_hash_equal(a->chosen_chain, b->chosen_chain) && a->claimed == b->claimed &&
+           a->is_quiet == b->is_quiet;
 }
 
 /* The fields of a core's messages that the table does not name stay zero; those that it names are the
@@ -241,7 +242,7 @@ static void wire__a_full_window_fits_into_the_longest_line(void **state)
     wire.to = (px_incarnation){UINT64_MAX, PX_NUMBER_END - 1};
     wire.core.ballot = highest;
     wire.core.state =
-        (px_node_state){highest, highest, most, most, most, most, {UINT64_MAX, UINT64_MAX}, most};
+        (px_node_state){highest, highest, most, most, most, most, {UINT64_MAX, UINT64_MAX}, most, true};
     wire.core.log = (px_log_part){most, {UINT64_MAX, UINT64_MAX}, PX_WINDOW_SLOTS, entries};
     size_t size_bytes;
     uint8_t *const line = wire_line(&wire, &size_bytes);

@@ -182,6 +182,13 @@ static void deliver(fake_app *app)
     }
 }
 
+bool fake_app_is_awaited(fake_app *app)
+{
+    for (const px_watcher *watcher = app->watchers; watcher; watcher = watcher->next)
+        if (watcher->is_waiting(watcher)) return true;
+    return false;
+}
+
 static fake_session *session_named(fake_app *app, const char *name)
 {
     return find_session(app, (px_bytes){(const uint8_t *)name, strlen(name)});

@@ -77,6 +77,8 @@ void fake_app_init(fake_app *app, px_clock *clock, uint32_t message_bytes_max);
 void fake_app_deinit(fake_app *app);
 /* Chooses and delivers what was pushed; calls watchers, barriers. */
 void fake_app_turn(fake_app *app);
+/* Does somebody wait for the next message? */
+bool fake_app_is_awaited(fake_app *app);
 /* Puts messages of another member into the log, and delivers them at the next turn. */
 void fake_app_say(fake_app *app, uint32_t origin, const void *bytes, size_t size_bytes);
 /* Somebody brings in the next `count` messages of a session at another node. Whoever has it open here hears
