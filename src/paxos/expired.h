@@ -12,12 +12,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Chains of names; a power of two. */
+#define PX_EXPIRED_CHAINS (PX_SESSIONS_EXPIRED_MAX / 2)
+
 typedef struct {
     uint64_t name_hash, slot;
+    uint64_t older; /* number of the next older name of its chain, and 1; 0: none */
 } px_expired_name;
 
 typedef struct {
     px_expired_name names[PX_SESSIONS_EXPIRED_MAX]; /* name n is at n % PX_SESSIONS_EXPIRED_MAX */
+    uint64_t newest[PX_EXPIRED_CHAINS];             /* of each chain: its number, and 1; 0: none */
     uint64_t count;                                 /* ever */
 } px_expired;
 

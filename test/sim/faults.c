@@ -36,7 +36,7 @@ static const uint64_t gap_us_min[SIM_FAULTS] = {
 
 static void draw_work(sim_world *world, sim_work *work)
 {
-    static const uint64_t rates[] = {10, 30, 100, 300}; /* messages a second, of all intakes */
+    static const uint64_t rates[] = {5, 15, 50, 150}; /* messages a second, of all intakes */
     const uint64_t rate = rates[draw(world, 0, 3)];
     work->intakes = (uint32_t)draw(world, 1, 3);
     work->burst_messages = draw_one_in(world, 3) ? 1 : draw(world, 2, 30);
@@ -55,7 +55,7 @@ static void draw_work(sim_world *world, sim_work *work)
         break;
     case 2: /* long bursts, far apart */
         work->burst_messages = draw(world, 500, 3000);
-        work->burst_gap_us = each * draw(world, 500 * SIM_MS, 4 * SIM_SECOND);
+        work->burst_gap_us = each * draw(world, 4 * SIM_SECOND, 12 * SIM_SECOND);
         break;
     case 3: /* next to nothing */
         work->burst_gap_us = each * draw(world, 2 * SIM_SECOND, 10 * SIM_SECOND);
@@ -64,7 +64,7 @@ static void draw_work(sim_world *world, sim_work *work)
     }
     const uint32_t percent = world->options.load_percent;
     if (percent) work->burst_gap_us = work->burst_gap_us * 100 / percent;
-    work->barrier_gap_us = draw_one_in(world, 4) ? 0 : draw(world, 30 * SIM_MS, SIM_SECOND);
+    work->barrier_gap_us = draw_one_in(world, 4) ? 0 : draw(world, 150 * SIM_MS, 4 * SIM_SECOND);
     work->reread_gap_us = draw_one_in(world, 3) ? 0 : draw(world, 100 * SIM_MS, SIM_SECOND);
 }
 
@@ -73,19 +73,19 @@ static void draw_sessions(sim_world *world, sim_work *work)
 {
     if (sim_below(world, SIM_CHANCE_SESSIONS, 2) == 0) return;
     work->sessions = 1 + (uint32_t)sim_below(world, SIM_CHANCE_SESSIONS, 4);
-    work->session_gap_us = sim_between(world, SIM_CHANCE_SESSIONS, 20 * SIM_MS, SIM_SECOND);
+    work->session_gap_us = sim_between(world, SIM_CHANCE_SESSIONS, 80 * SIM_MS, 3 * SIM_SECOND);
     if (sim_below(world, SIM_CHANCE_SESSIONS, 8) != 0) return;
     /* Fenced ones stay for a window, an opening takes a slot: with fewer places there might be none. */
     const uint64_t least = PX_WINDOW_SLOTS + 64 + 1;
     work->sessions_max = (uint32_t)sim_between(world, SIM_CHANCE_SESSIONS, least, least + 256);
     work->sessions = (uint32_t)sim_between(world, SIM_CHANCE_SESSIONS, 2 * least, SIM_SESSIONS_MAX);
-    work->session_gap_us = sim_between(world, SIM_CHANCE_SESSIONS, SIM_MS, 4 * SIM_MS);
+    work->session_gap_us = sim_between(world, SIM_CHANCE_SESSIONS, 4 * SIM_MS, 16 * SIM_MS);
 }
 
 static void draw_consumers(sim_world *world, sim_work *work)
 {
     if (sim_below(world, SIM_CHANCE_SESSIONS, 2) == 0) return;
-    work->consumer_gap_us = sim_between(world, SIM_CHANCE_SESSIONS, 5 * SIM_MS, 500 * SIM_MS);
+    work->consumer_gap_us = sim_between(world, SIM_CHANCE_SESSIONS, 20 * SIM_MS, 2 * SIM_SECOND);
 }
 
 /* Where nobody reads, nodes may hear later what is chosen. */

@@ -17,7 +17,7 @@
 /* After an end of its own a node is started again, as a container is. */
 #define RESTART_US (200 * SIM_MS)
 #define RESTS_PER_LOOK 8u
-#define RESTS_PER_CHECK 32u /* through the whole memory, sessions of all clients included */
+#define RESTS_PER_CHECK 32u /* through the whole memory; rarer by each session that there is to go through */
 
 static const char *const names[PX_MEMBERS_MAX] = {"px1.sim", "px2.sim", "px3.sim", "px4.sim",
                                                   "px5.sim", "px6.sim", "px7.sim"};
@@ -130,8 +130,10 @@ static void check_at_rest(sim_world *world, sim_node *node)
 {
     sim_check_claim(world, node->place);
     const uint64_t rest = world->options.scenario ? 0 : node->rests++;
-    if (rest % RESTS_PER_CHECK == 0) px_node_check(node->node);
     if (rest % RESTS_PER_LOOK == 0) sim_check_node(world, node->place);
+    if (rest < node->check_due) return;
+    px_node_check(node->node);
+    if (!world->options.scenario) node->check_due = rest + RESTS_PER_CHECK + world->faults->work.sessions;
 }
 
 static void turn(sim_world *world, uint32_t place)

@@ -44,7 +44,7 @@ struct sim_node {
     bool is_turn_due;
     uint64_t timer_us;     /* when the event for its next timer comes; UINT64_MAX: none */
     uint64_t turn_most_us; /* how long a turn may let wait for it */
-    uint64_t pauses, rests;
+    uint64_t pauses, rests, check_due;
     uint64_t role_seen, ballot_seen;
     sim_link links[PX_MEMBERS_MAX];
     sim_trap trap;
