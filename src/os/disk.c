@@ -235,8 +235,11 @@ static void on_kernel_done(void *context, int64_t result)
     if (!is_refused || is_whole) write->on_done(write, is_whole ? PX_OK : err_of((int)-result));
 }
 
-static void open_synced(const os_disk *disk, px_disk_file *file)
+/* Pages of the cache behind `offset`, where it will be written, go: what read the file at a start has left them,
+ * and the kernel would have had to wait for each. */
+static void open_synced(const os_disk *disk, px_disk_file *file, uint64_t offset)
 {
+    (void)posix_fadvise(file->plain, (off_t)offset, 0, POSIX_FADV_DONTNEED);
     file->synced = openat(disk->folder, file->name, O_WRONLY | O_DIRECT | O_DSYNC | O_CLOEXEC);
     file->is_direct = file->synced >= 0;
     if (!file->is_direct) file->synced = openat(disk->folder, file->name, O_WRONLY | O_DSYNC | O_CLOEXEC);
@@ -250,7 +253,7 @@ static void do_write(px_disk *base, px_disk_write *write)
     const uint64_t end = write->offset + write->size_bytes;
     px_disk_file *file = write->file;
     file->pending++;
-    if (file->synced < 0) open_synced(disk, file); /* where it fails, the write does */
+    if (file->synced < 0) open_synced(disk, file, write->offset); /* where it fails, the write does */
     if (file->filled == UINT64_MAX) file->filled = end;
     if (end > file->claimed) file->claimed = end;
     if (!submit(disk, write)) {

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
@@ -208,6 +209,56 @@ static void disk__a_write_to_a_file_that_is_gone_fails_and_says_so(void **state)
     r->disk->close(r->disk, file);
 }
 
+/* Pages of a file that the system keeps in memory. */
+static size_t resident_pages(const rig *r, const char *name)
+{
+    char path[160];
+    unsigned char pages[FILE_BYTES / BLOCK];
+    (void)snprintf(path, sizeof path, "%s/%s", r->data, name);
+    const int fd = open(path, O_RDONLY);
+    void *mapped = mmap(NULL, FILE_BYTES, PROT_READ, MAP_SHARED, fd, 0);
+    assert_true(mapped != MAP_FAILED);
+    assert_int_equal(mincore(mapped, FILE_BYTES, pages), 0);
+    (void)munmap(mapped, FILE_BYTES);
+    (void)close(fd);
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof pages; i++) count += pages[i] & 1;
+    return count;
+}
+
+static px_disk_file *make_read_file(rig *r, const char *name)
+{
+    px_disk_file *file = make_file(r, name);
+    uint8_t *space = malloc(FILE_BYTES);
+    size_t read_bytes = 0;
+    assert_int_equal(r->disk->read(r->disk, file, 0, space, FILE_BYTES, false, &read_bytes), PX_OK);
+    free(space);
+    return file;
+}
+
+/* Else the kernel would have to wait for each of these pages, and a thread would write instead. */
+static void disk__the_first_durable_write_drops_what_was_read_behind_it(void **state)
+{
+    rig *r = *state;
+    px_disk_file *file = make_read_file(r, "file");
+    r->disk->close(r->disk, make_read_file(r, "other"));
+    assert_true(resident_pages(r, "file") > 0);
+    px_disk_write write = {.file = file, .data = r->block, .size_bytes = BLOCK, .on_done = on_failed};
+    failed_with = PX_ERR_MORE;
+    memset(r->block, 0, BLOCK);
+    r->disk->write(r->disk, &write);
+    while (failed_with == PX_ERR_MORE) (void)uv_run(&r->loop, UV_RUN_ONCE);
+    assert_int_equal(failed_with, PX_OK);
+    /* A file system in memory drops nothing, whoever asks. */
+    char path[160];
+    (void)snprintf(path, sizeof path, "%s/other", r->data);
+    const int other = open(path, O_RDONLY);
+    assert_int_equal(posix_fadvise(other, 0, 0, POSIX_FADV_DONTNEED), 0);
+    (void)close(other);
+    assert_int_equal(resident_pages(r, "file"), resident_pages(r, "other"));
+    r->disk->close(r->disk, file);
+}
+
 static void disk__small_writes_and_hints_are_read_back(void **state)
 {
     rig *r = *state;
@@ -237,6 +288,7 @@ int main(void)
         TEST(disk__a_file_that_could_not_be_made_leaves_nothing),
         TEST(disk__a_half_made_file_is_not_there_and_is_made_anew),
         TEST(disk__a_write_to_a_file_that_is_gone_fails_and_says_so),
+        TEST(disk__the_first_durable_write_drops_what_was_read_behind_it),
         TEST(disk__small_writes_and_hints_are_read_back),
     };
     return cmocka_run_group_tests_name("disk", tests, NULL, NULL);
