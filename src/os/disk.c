@@ -235,8 +235,8 @@ static void on_kernel_done(void *context, int64_t result)
     if (!is_refused || is_whole) write->on_done(write, is_whole ? PX_OK : err_of((int)-result));
 }
 
-/* Pages of the cache behind `offset`, where it will be written, go: what read the file at a start has left them,
- * and the kernel would have had to wait for each. */
+/* Pages of the cache behind `offset`, where it will be written, go: what read the file at a start has left
+ * them, and the kernel would have to wait for each. */
 static void open_synced(const os_disk *disk, px_disk_file *file, uint64_t offset)
 {
     (void)posix_fadvise(file->plain, (off_t)offset, 0, POSIX_FADV_DONTNEED);
