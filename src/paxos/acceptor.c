@@ -68,6 +68,7 @@ void px_acceptor_on_prepare(px_core *core, uint32_t from, const px_message *mess
     }
     if (!px_ballot_equal(ballot, core->promised)) {
         if (px_tickets_room(&core->tickets) <= PX_TICKETS_RESERVED) return; /* it will ask again */
+        if (!PX_MUTANT("r16_log_promises_first")) px_taken_state_configuration(core);
         px_acceptor_promise(core, ballot);
         if (!PX_MUTANT("r3_promise_only_in_memory")) (void)px_taken_store_promise(core);
     }

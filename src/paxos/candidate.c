@@ -50,6 +50,7 @@ void px_candidate_campaign(px_core *core)
     /* A promise may outlive a power cut, and the record before it, that knew its configuration, not. */
     if (core->promised.config > core->voters.current.number) return;
     if (PX_MUTANT("r14_number_from_own_promise")) core->number_seen = core->promised.number;
+    if (!PX_MUTANT("r16_log_promises_first")) px_taken_state_configuration(core);
     px_acceptor_promise(core,
                         (px_ballot){core->voters.current.number, core->number_seen + 1, core->config.self});
     const px_ballot former = core->ballot;

@@ -157,9 +157,7 @@ void px_taken_store(px_core *core, px_record_kind kind, const px_log_part *log, 
     (void)hand_over(core, kind, log);
 }
 
-/* Who promises a ballot of a configuration has on disk that it is chosen: else, after a power cut of all,
- * nobody would know it who could campaign in it, and no lower ballot would be heard. [R21] */
-static void state_configuration(px_core *core)
+void px_taken_state_configuration(px_core *core)
 {
     const uint64_t taken = core->slots.taken;
     if (core->voters.current_slot <= core->chosen_stated) return;
@@ -171,7 +169,7 @@ static void state_configuration(px_core *core)
 px_ticket px_taken_store_promise(px_core *core)
 {
     const px_log_part nothing = {0};
-    state_configuration(core);
+    if (PX_MUTANT("r16_log_promises_first")) px_taken_state_configuration(core);
     return hand_over(core, PX_RECORD_PROMISE, &nothing);
 }
 

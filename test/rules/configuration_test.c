@@ -277,6 +277,32 @@ static void r21__who_promised_in_a_configuration_knows_it_after_a_restart(void *
     bench_prove(a_promise_keeps_what_it_knows, "r21_configuration_only_in_memory");
 }
 
+/* A log that is damaged loses its end, and what only that end promised. [R16] */
+static bool the_small_state_promises_first(void)
+{
+    px_ballot ballot, promised = {0, 0, 0};
+    px_bench *bench = open_with_change(&ballot);
+    accept_all(bench, 1, ballot);
+    bench_sync(bench); /* the promise to itself, in the new configuration */
+    bool holds = true;
+    for (uint32_t i = 0; i < bench->record_count; i++) {
+        const px_record *record = &bench->records[i];
+        if (record->kind == PX_RECORD_PROMISE) promised = record->promised;
+        const bool is_told = !px_ballot_less(promised, record->promised) ||
+                             px_ballot_equal(record->accepted, record->promised);
+        holds = holds && is_told;
+    }
+    assert_int_equal(promised.config, 1);
+    bench_close(bench);
+    return holds;
+}
+
+static void r16__the_log_states_no_promise_that_the_small_state_has_not(void **state)
+{
+    (void)state;
+    bench_prove(the_small_state_promises_first, "r16_log_promises_first");
+}
+
 /* Its log is empty: which configuration that is, and of whom, it cannot know. */
 static bool a_promise_waits_for_the_configuration(void)
 {
@@ -525,6 +551,7 @@ int main(void)
         cmocka_unit_test(r21__nothing_is_proposed_behind_the_stop_sign),
         cmocka_unit_test(r21__the_new_configuration_is_led_by_promises_of_its_voters),
         cmocka_unit_test(r21__who_promised_in_a_configuration_knows_it_after_a_restart),
+        cmocka_unit_test(r16__the_log_states_no_promise_that_the_small_state_has_not),
         cmocka_unit_test(r21__nobody_promises_in_a_configuration_that_it_does_not_know),
         cmocka_unit_test(r21__a_change_waits_until_the_adopted_log_is_chosen),
         cmocka_unit_test(r21__a_change_waits_for_a_majority_of_the_new_set),
