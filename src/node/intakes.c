@@ -437,7 +437,8 @@ static void tell_chosen(px_intake *intake, bool is_own, uint64_t index_last, uin
         events->on_duplicate(events, intake->chosen, index_last, count);
 }
 
-/* Is the run what this intake handed over? Asked where several of this node use one session. */
+/* Is the run what this intake handed over? Asked where several of this node use one session, a client of a
+ * former run of this node included: what it had sent on may be chosen late. */
 static bool is_same_run(const px_intake *intake, const px_run *run, const px_batch *batch, uint32_t message,
                         const uint8_t *payload)
 {
@@ -478,8 +479,9 @@ void px_intakes_on_chosen(px_node *node, const px_run *run, uint64_t index_last,
     px_intake *first = find_holder(node, run->holder);
     const bool is_shared = first && find_holder_behind(first, run->holder);
     for (px_intake *intake = first; intake; intake = find_holder_behind(intake, run->holder)) {
+        const bool is_only = !is_shared && intake->mode != PX_SESSION_JOIN;
         const bool is_own =
-            run->origin == node->self && (!is_shared || is_same_run(intake, run, batch, message, payload));
+            run->origin == node->self && (is_only || is_same_run(intake, run, batch, message, payload));
         take_chosen(node, intake, run, index_last, is_own || intake->kind == PX_SESSION_MEMBER);
     }
 }

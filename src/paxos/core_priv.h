@@ -219,9 +219,9 @@ bool px_taken_has_room(const px_core *core);
  * taken. */
 void px_taken_store(px_core *core, px_record_kind kind, const px_log_part *log, uint64_t chosen);
 /* Who promises a ballot of a configuration has on disk that it is chosen: else, after a power cut of all,
- * nobody would know it who could campaign in it, and no lower ballot would be heard [R21]. To be called before
- * the promise is made: a record of the log states only what the small state has promised, since a log that is
- * damaged is cut there, and the small state is not [R16]. */
+ * nobody would know it who could campaign in it, and no lower ballot would be heard [R21]. To be called
+ * before the promise is made: a record of the log states only what the small state has promised, since a log
+ * that is damaged is cut there, and the small state is not [R16]. */
 void px_taken_state_configuration(px_core *core);
 /* Hands over a promise. */
 px_ticket px_taken_store_promise(px_core *core);

@@ -157,6 +157,9 @@ static bool may_campaign(const px_core *core, const px_census *census)
     return core->disk != PX_DISK_FULL || !census->has_space;
 }
 
+/* A candidate that could not begin to campaign now, since nobody hears it or others are served, does not go
+ * on with it: its next link would let it take the place of a leader that has all, with a log that has not.
+ * [R14] */
 static void judge_round(px_core *core)
 {
     if (!core->is_voting || core->is_diverged) return;
@@ -165,6 +168,9 @@ static void judge_round(px_core *core)
         judge_leader(core, &census);
     else if (may_campaign(core, &census))
         px_candidate_campaign(core);
+    else if (core->phase == PX_PHASE_PREPARING && !px_election_is_served(core) &&
+             !PX_MUTANT("r14_candidate_never_gives_up"))
+        px_election_enter(core, PX_PHASE_FOLLOWER);
 }
 
 static void send_heartbeat(px_core *core, uint32_t to_mask)

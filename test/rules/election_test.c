@@ -252,6 +252,31 @@ static void r14__a_minority_does_not_campaign(void **state)
     bench_close(bench);
 }
 
+/* It campaigned while it lost the others; when a link comes back, they may be served long since. */
+static bool a_candidate_that_nobody_hears_gives_up(void)
+{
+    px_bench *bench = bench_open(0, 3, true);
+    bench_rounds(bench, 3, 6, &unserved);
+    bench_sync(bench);
+    assert_int_equal(bench->view.elections, 1);
+    bench_rounds(bench, 4, 0, &unserved);
+    px_input input = {.kind = PX_IN_LINK, .link = {1, false, 0}};
+    bench_step(bench, &input);
+    input = (px_input){.kind = PX_IN_LINK, .link = {1, true, BENCH_ID(1)}};
+    bench_step(bench, &input);
+    const bool holds = bench_sent(bench, PX_MESSAGE_PREPARE, 1) == NULL;
+    bench_rounds(bench, 3, 6, &unserved);
+    assert_true(bench->view.elections > 1); /* it campaigns anew where nobody is served */
+    bench_close(bench);
+    return holds;
+}
+
+static void r14__a_candidate_that_nobody_hears_gives_up(void **state)
+{
+    (void)state;
+    bench_prove(a_candidate_that_nobody_hears_gives_up, "r14_candidate_never_gives_up");
+}
+
 static void r14__a_leader_hands_over_to_a_caught_up_voter_and_stops(void **state)
 {
     (void)state;
@@ -418,6 +443,7 @@ int main(void)
         cmocka_unit_test(r14__a_campaign_is_above_every_number_seen),
         cmocka_unit_test(r14__a_leader_campaigns_anew_above_an_unserved_promise),
         cmocka_unit_test(r14__a_minority_does_not_campaign),
+        cmocka_unit_test(r14__a_candidate_that_nobody_hears_gives_up),
         cmocka_unit_test(r14__a_leader_hands_over_to_a_caught_up_voter_and_stops),
         cmocka_unit_test(r14__whoever_is_told_to_take_over_campaigns_at_once),
         cmocka_unit_test(r14__a_leader_that_hears_a_minority_steps_down_rather_than_campaign),

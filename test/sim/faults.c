@@ -32,7 +32,21 @@ static const uint64_t gap_us_min[SIM_FAULTS] = {
     [SIM_FAULT_WIPE] = 5 * SIM_SECOND,
 };
 
+/* Of all that is pushed, a second: more of it makes each start read for long, and finds nothing. */
+#define WORK_BYTES_PER_SECOND (192u << 10)
+
 /* ---- drawing ---- */
+
+/* Bursts at least so far apart that the bytes of large messages stay within bounds. */
+static void spread_bytes(sim_work *work, uint64_t each)
+{
+    if (work->large_per_million == 0) return;
+    uint64_t burst_bytes =
+        (1 + work->burst_messages) / 2 * work->message_bytes_max * work->large_per_million / 1000000;
+    if (burst_bytes > PX_INTAKE_BYTES) burst_bytes = PX_INTAKE_BYTES; /* it takes no more at once */
+    const uint64_t gap_us = each * burst_bytes * SIM_SECOND / WORK_BYTES_PER_SECOND;
+    if (work->burst_gap_us < gap_us) work->burst_gap_us = gap_us;
+}
 
 static void draw_work(sim_world *world, sim_work *work)
 {
@@ -62,6 +76,7 @@ static void draw_work(sim_world *world, sim_work *work)
         break;
     default: break;
     }
+    spread_bytes(work, work->intakes * world->options.node_count);
     const uint32_t percent = world->options.load_percent;
     if (percent) work->burst_gap_us = work->burst_gap_us * 100 / percent;
     work->barrier_gap_us = draw_one_in(world, 4) ? 0 : draw(world, 150 * SIM_MS, 4 * SIM_SECOND);
@@ -79,7 +94,9 @@ static void draw_sessions(sim_world *world, sim_work *work)
     const uint64_t least = PX_WINDOW_SLOTS + 64 + 1;
     work->sessions_max = (uint32_t)sim_between(world, SIM_CHANCE_SESSIONS, least, least + 256);
     work->sessions = (uint32_t)sim_between(world, SIM_CHANCE_SESSIONS, 2 * least, SIM_SESSIONS_MAX);
-    work->session_gap_us = sim_between(world, SIM_CHANCE_SESSIONS, 4 * SIM_MS, 16 * SIM_MS);
+    work->large_per_million /= 100; /* each says something as well */
+    if (work->burst_messages > 30) work->burst_messages = 30;
+    work->session_gap_us = sim_between(world, SIM_CHANCE_SESSIONS, 10 * SIM_MS, 40 * SIM_MS);
 }
 
 static void draw_consumers(sim_world *world, sim_work *work)
