@@ -176,14 +176,14 @@ void px_delivery_deinit(px_node *node)
 
 /* After the log was read: what was known chosen is delivered already; the newest slots come into memory for
  * peers that lag a little. */
-void px_delivery_init(px_node *node)
+px_err px_delivery_init(px_node *node)
 {
     const px_node_state *state = &node->view.state;
     const uint64_t first = state->taken > PX_WINDOW_SLOTS ? state->taken - PX_WINDOW_SLOTS + 1 : 1;
     px_tail_init(&node->tail, first);
     for (uint64_t slot = first; slot <= state->taken;) {
         const px_err err = px_wal_read(node->wal, slot, state->taken, PX_PIECE_BYTES, &node->read_cache);
-        px_assert(err == PX_OK); /* it was read a moment ago */
+        if (err) return err;
         for (uint32_t i = 0; i < node->read_cache.count; i++)
             px_tail_push(&node->tail, &node->read_cache.entries[i], node->read_cache.owner,
                          state->chosen + 1);
@@ -193,4 +193,5 @@ void px_delivery_init(px_node *node)
     }
     node->chosen_slot = node->applied_slot = node->delivered_slot = state->chosen;
     node->delivered_index = node->view.index_chosen;
+    return PX_OK;
 }

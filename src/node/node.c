@@ -6,6 +6,7 @@
 #include "node/kept.h"
 #include "node/memory.h"
 #include "node/node_priv.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,8 +132,8 @@ px_err px_node_open(const px_node_config *config, const px_node_ports *ports, px
         .random = px_prng_next(&node->prng) | 1,
         .self = config->id,
     };
-    const px_err err = px_wal_open(ports->disk, &wal_config, &node->wal_events, node, restore, &node->wal,
-                                   &node->state, fault);
+    px_err err = px_wal_open(ports->disk, &wal_config, &node->wal_events, node, restore, &node->wal,
+                             &node->state, fault);
     if (err) {
         free(node->assembly);
         free(node->core);
@@ -143,14 +144,19 @@ px_err px_node_open(const px_node_config *config, const px_node_ports *ports, px
     if (!PX_MUTANT("r7_barriers_are_numbered_anew")) node->barrier_request = node->state.start_count << 32;
     px_input start = {.kind = PX_IN_START};
     px_core_look(node->core, &node->view);
-    px_delivery_init(node);
-    px_shell_step(node, &start);
-    px_salvage_start(node, fault);
-    const px_err kept = px_roster_fits(node, fault) ? px_kept_read(node, fault) : PX_ERR_FOREIGN;
+    err = px_delivery_init(node);
+    if (err) {
+        (void)snprintf(fault->where, sizeof fault->where, "the newest slots");
+        (void)snprintf(fault->what, sizeof fault->what, "%s; start px again", px_err_text(err));
+    } else {
+        px_shell_step(node, &start);
+        px_salvage_start(node, fault);
+        err = px_roster_fits(node, fault) ? px_kept_read(node, fault) : PX_ERR_FOREIGN;
+    }
     px_links_init(node);
-    if (kept) {
+    if (err) {
         px_node_close(node);
-        return kept;
+        return err;
     }
     node->start_us = px_node_now_us(node);
     node->configuration_said = node->view.configuration;

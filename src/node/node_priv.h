@@ -329,7 +329,8 @@ void px_forward_turn(px_node *node);
 void px_forward_on_message(px_node *node, uint32_t from, const px_wire *wire);
 
 /* ---- delivery.c ---- */
-void px_delivery_init(px_node *node);
+/* Errors: the newest slots cannot be read, though the log was a moment ago. */
+PX_MUST_USE px_err px_delivery_init(px_node *node);
 void px_delivery_deinit(px_node *node);
 void px_delivery_on_chosen(px_node *node, uint64_t upto);
 void px_delivery_turn(px_node *node);

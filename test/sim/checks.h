@@ -28,7 +28,6 @@ typedef struct {
     uint64_t *floors;      /* [n]: the highest index acknowledged anywhere when it pushed before + n + 1 */
     size_t floors_capacity;
     uint32_t session; /* place of its session and 1; 0: none */
-    bool was_opened;  /* and it was told what is next */
     bool joins;       /* it uses the session as it is open */
     bool is_over;     /* another has taken the session, and messages of it were seen */
     uint64_t opening; /* how many had asked for the session, it counted */

@@ -90,8 +90,9 @@ static void draw_sessions(sim_world *world, sim_work *work)
     work->sessions = 1 + (uint32_t)sim_below(world, SIM_CHANCE_SESSIONS, 4);
     work->session_gap_us = sim_between(world, SIM_CHANCE_SESSIONS, 80 * SIM_MS, 3 * SIM_SECOND);
     if (sim_below(world, SIM_CHANCE_SESSIONS, 8) != 0) return;
-    /* Fenced ones stay for a window, an opening takes a slot: with fewer places there might be none. */
-    const uint64_t least = PX_WINDOW_SLOTS + 64 + 1;
+    /* Fenced ones stay for a window, open pipes for good, an opening takes a slot: with fewer places there
+     * might be none. */
+    const uint64_t least = PX_WINDOW_SLOTS + 64 + 1 + (uint64_t)work->intakes * world->options.node_count;
     work->sessions_max = (uint32_t)sim_between(world, SIM_CHANCE_SESSIONS, least, least + 256);
     work->sessions = (uint32_t)sim_between(world, SIM_CHANCE_SESSIONS, 2 * least, SIM_SESSIONS_MAX);
     work->large_per_million /= 100; /* each says something as well */
