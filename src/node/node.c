@@ -232,6 +232,7 @@ void px_node_turn(px_node *node)
     px_barriers_turn(node);
     px_joins_turn(node);
     px_waiting_turn(node);
+    px_shell_rest(node);
     /* What the others are to write goes out first: theirs is the longer way. Nothing leaves before its own
      * record, whatever the order here [R2]. */
     if (node->ports.net->flush) node->ports.net->flush(node->ports.net);

@@ -220,6 +220,7 @@ void px_shell_on_stored(px_wal_events *events, px_ticket upto);
 void px_shell_tick(px_node *node); /* if the core's deadline has come */
 bool px_shell_send(px_node *node, uint32_t to_mask, px_lane lane, const px_wire *wire);
 void px_shell_watch_disk(px_node *node);
+void px_shell_rest(px_node *node); /* says whether the end of the log's write has to wake this node */
 
 /* ---- links.c ---- */
 void px_links_init(px_node *node);
@@ -320,6 +321,7 @@ px_assembly *px_proposals_assembly(void); /* heap memory; freed with free */
 void px_proposals_make(
     px_node *node); /* at the leader: everything that waits and fits, unless a write is under way */
 void px_proposals_clear(px_node *node); /* forgets the forwards of others: they send them again [R10] */
+bool px_proposals_has_waiting(const px_node *node); /* something that is not proposed yet */
 void px_proposals_take_forward(px_node *node, bool is_opening, px_bytes body);
 px_buffer *px_proposals_gather(
     px_node *node); /* a batch of what the intakes have unsent, counted as sent; NULL: nothing */

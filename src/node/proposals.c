@@ -359,6 +359,14 @@ static bool is_batch_waiting(const px_node *node)
     return waiting_bytes >= PX_BATCH_BYTES;
 }
 
+bool px_proposals_has_waiting(const px_node *node)
+{
+    if (node->forwarded || node->unopened || node->opening) return true;
+    for (const px_intake *intake = node->intakes; intake; intake = intake->next)
+        if (intake->sent < intake->pushed) return true;
+    return false;
+}
+
 void px_proposals_make(px_node *node)
 {
     /* A small batch waits for the write that is under way, since it grows by that; a whole one does not. */

@@ -273,3 +273,22 @@ void px_shell_watch_disk(px_node *node)
     px_shell_step(node, &input);
     if (disk == PX_DISK_FULL) px_intakes_on_full(node);
 }
+
+/* A leader's own write decides nothing before another node has what it writes: the message that says so wakes
+ * the loop, mostly behind the write's end. What waits for the write itself has to be told at once. */
+static bool may_rest(const px_node *node)
+{
+    if (node->view.role != PX_ROLE_LEADER || !node->view.adopted || node->member_count == 1) return false;
+    if (node->ticket_last.n != node->stored + 1 || node->waiting_count) return false;
+    for (uint32_t member = 0; member < node->member_count; member++) {
+        const bool is_ahead = node->view.members[member].durable > node->view.state.durable;
+        if (is_ahead && !PX_MUTANT("node_rests_though_others_are_ahead")) return false;
+    }
+    return !px_proposals_has_waiting(node);
+}
+
+void px_shell_rest(px_node *node)
+{
+    px_disk *disk = node->ports.disk;
+    if (disk->rest) disk->rest(disk, may_rest(node));
+}

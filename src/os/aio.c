@@ -13,6 +13,27 @@
 #define RWF_NOWAIT 0x8
 #endif
 
+/* The head of the ring that the kernel maps at the context: io_getevents does the same for a process that has
+ * no other way. */
+typedef struct {
+    uint32_t id, slots;
+    uint32_t head, tail; /* the ended writes between them have not been taken */
+    uint32_t magic, compatible, incompatible, header_bytes;
+} aio_ring;
+#define RING_MAGIC 0xa10a10a1u
+
+static bool has_ended(const px_aio *aio)
+{
+    const aio_ring *ring = (const aio_ring *)(uintptr_t)aio->context;
+    return ring->head != __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
+}
+
+static bool can_look(const px_aio *aio)
+{
+    const aio_ring *ring = (const aio_ring *)(uintptr_t)aio->context;
+    return ring->magic == RING_MAGIC && ring->incompatible == 0;
+}
+
 static int64_t reap(px_aio *aio, long at_least)
 {
     struct io_event event = {0};
@@ -24,6 +45,12 @@ static int64_t reap(px_aio *aio, long at_least)
     return event.res;
 }
 
+static void take_end(px_aio *aio)
+{
+    const int64_t result = reap(aio, 0);
+    if (result != INT64_MIN) aio->on_done(aio->owner, result);
+}
+
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
     (void)status;
@@ -31,8 +58,24 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     px_aio *aio = poll->data;
     uint64_t count;
     if (read(aio->fd, &count, sizeof count) < 0 || !aio->is_busy) return;
-    const int64_t result = reap(aio, 0);
-    if (result != INT64_MIN) aio->on_done(aio->owner, result);
+    take_end(aio);
+}
+
+/* Behind whatever has woken the loop, and before the end of its turn (loop.c): libuv calls the latest of such
+ * handles first. */
+static void on_check(uv_check_t *check)
+{
+    px_aio *aio = check->data;
+    if (aio->is_busy && !aio->is_watched && has_ended(aio)) take_end(aio);
+}
+
+static void watch(px_aio *aio, bool is_watched)
+{
+    if (aio->is_watched == is_watched) return;
+    aio->is_watched = is_watched;
+    const int failed =
+        is_watched ? uv_poll_start(&aio->poll, UV_READABLE, on_ready) : uv_poll_stop(&aio->poll);
+    px_assert(!failed);
 }
 
 void px_aio_open(px_aio *aio, uv_loop_t *loop, void *owner, void (*on_done)(void *owner, int64_t result))
@@ -41,9 +84,11 @@ void px_aio_open(px_aio *aio, uv_loop_t *loop, void *owner, void (*on_done)(void
     if (syscall(SYS_io_setup, 1L, &aio->context)) return;
     aio->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (aio->fd >= 0 && uv_poll_init(loop, &aio->poll, aio->fd) == 0) {
-        aio->poll.data = aio;
-        const int failed = uv_poll_start(&aio->poll, UV_READABLE, on_ready);
-        px_assert(!failed);
+        aio->poll.data = aio->check.data = aio;
+        aio->can_look = can_look(aio);
+        (void)uv_check_init(loop, &aio->check);
+        (void)uv_check_start(&aio->check, on_check);
+        watch(aio, true);
         return;
     }
     if (aio->fd >= 0) (void)close(aio->fd);
@@ -51,7 +96,7 @@ void px_aio_open(px_aio *aio, uv_loop_t *loop, void *owner, void (*on_done)(void
     (void)syscall(SYS_io_destroy, aio->context);
 }
 
-bool px_aio_write(px_aio *aio, int fd, const uint8_t *data, size_t size_bytes, uint64_t offset)
+bool px_aio_write(px_aio *aio, int fd, const uint8_t *data, size_t size_bytes, uint64_t offset, bool may_rest)
 {
     if (aio->fd < 0 || aio->is_busy) return false;
     aio->request = (struct iocb){
@@ -67,7 +112,13 @@ bool px_aio_write(px_aio *aio, int fd, const uint8_t *data, size_t size_bytes, u
     struct iocb *requests[1] = {&aio->request};
     if (syscall(SYS_io_submit, aio->context, 1L, requests) != 1) return false;
     aio->is_busy = true;
+    watch(aio, !may_rest || !aio->can_look || has_ended(aio));
     return true;
+}
+
+void px_aio_hurry(px_aio *aio)
+{
+    if (aio->is_busy) watch(aio, true);
 }
 
 int64_t px_aio_wait(px_aio *aio)
@@ -78,14 +129,15 @@ int64_t px_aio_wait(px_aio *aio)
     return result;
 }
 
-bool px_aio_close(px_aio *aio, uv_close_cb closed)
+unsigned px_aio_close(px_aio *aio, uv_close_cb closed)
 {
     px_assert(!aio->is_busy);
-    if (aio->fd < 0) return false;
+    if (aio->fd < 0) return 0;
     (void)syscall(SYS_io_destroy, aio->context);
-    (void)uv_poll_stop(&aio->poll);
+    watch(aio, false);
     (void)close(aio->fd);
     aio->fd = -1;
     uv_close((uv_handle_t *)&aio->poll, closed);
-    return true;
+    uv_close((uv_handle_t *)&aio->check, closed);
+    return 2;
 }

@@ -17,10 +17,13 @@
 typedef struct px_aio px_aio;
 struct px_aio {
     uv_poll_t poll;
+    uv_check_t check;
     aio_context_t context;
     struct iocb request;
     int fd; /* of the kernel's word that a write has ended; -1: the system has no such thing */
     bool is_busy;
+    bool is_watched; /* the loop is woken by that descriptor; else it only looks behind each wake-up */
+    bool can_look;   /* the kernel's ring of ended writes can be read without a call */
     void *owner;
     /* result: bytes written, or a negative errno. */
     void (*on_done)(void *owner, int64_t result);
@@ -32,14 +35,19 @@ struct px_aio {
 void px_aio_open(px_aio *aio, uv_loop_t *loop, void *owner, void (*on_done)(void *owner, int64_t result));
 
 /* Begins a write to a descriptor with O_DIRECT; address, offset and size are multiples of a block, and the
- * bytes stay the caller's until on_done. False: not now, or not here; nothing was begun. */
-bool px_aio_write(px_aio *aio, int fd, const uint8_t *data, size_t size_bytes, uint64_t offset);
+ * bytes stay the caller's until on_done. False: not now, or not here; nothing was begun.
+ * may_rest: its end need not wake the loop; it is told before the turn that something else causes. */
+bool px_aio_write(px_aio *aio, int fd, const uint8_t *data, size_t size_bytes, uint64_t offset,
+                  bool may_rest);
+
+/* From now on the end of the write under way wakes the loop. */
+void px_aio_hurry(px_aio *aio);
 
 /* Waits for the write under way, and returns its result instead of calling on_done. */
 int64_t px_aio_wait(px_aio *aio);
 
-/* Ends it; no write may be under way. `closed` is called by the loop, with &aio->poll, where it was ever
- * watched: returns whether it will be. */
-bool px_aio_close(px_aio *aio, uv_close_cb closed);
+/* Ends it; no write may be under way. `closed` is called by the loop with each of its handles, whose data is
+ * `aio`: returns how often it will be. */
+unsigned px_aio_close(px_aio *aio, uv_close_cb closed);
 
 #endif

@@ -54,6 +54,7 @@ typedef struct {
     int folder, lock;
     uv_async_t async;
     px_aio aio;
+    bool is_resting;
     px_disk_write *in_kernel; /* under way without a thread; NULL: none. Only the loop's thread sets it. */
     uint64_t in_kernel_since_us;
     pthread_t writer, filler;
@@ -207,7 +208,9 @@ static bool submit(os_disk *disk, px_disk_write *write)
     if (!file->is_direct || disk->queue || disk->is_writing || disk->in_kernel) return false;
     if (is_filling(disk, write)) return false;
     disk->in_kernel_since_us = now_us();
-    if (!px_aio_write(&disk->aio, file->synced, write->data, write->size_bytes, write->offset)) return false;
+    if (!px_aio_write(&disk->aio, file->synced, write->data, write->size_bytes, write->offset,
+                      disk->is_resting && write->may_rest))
+        return false;
     disk->in_kernel = write;
     return true;
 }
@@ -259,9 +262,17 @@ static void do_write(px_disk *base, px_disk_write *write)
     if (!submit(disk, write)) {
         *disk->queue_end = write;
         disk->queue_end = &write->next;
+        px_aio_hurry(&disk->aio); /* it may not rest any more: this one waits for it */
         (void)pthread_cond_signal(&disk->has_work);
     }
     (void)pthread_mutex_unlock(&disk->mutex);
+}
+
+static void do_rest(px_disk *base, bool is_resting)
+{
+    os_disk *disk = (os_disk *)base;
+    disk->is_resting = is_resting;
+    if (!is_resting) px_aio_hurry(&disk->aio);
 }
 
 /* ---- the filler's thread ---- */
@@ -495,6 +506,7 @@ static const px_disk calls = {
     .close = do_close,
     .read = do_read,
     .write = do_write,
+    .rest = do_rest,
     .write_hint = do_write_hint,
     .write_now = do_write_now,
     .rename = do_rename,
@@ -590,6 +602,6 @@ void px_os_disk_close(px_disk *base)
     (void)close(disk->lock);
     (void)close(disk->folder);
     free(disk->zeros);
-    if (px_aio_close(&disk->aio, on_closed)) disk->open_handles++;
+    disk->open_handles += px_aio_close(&disk->aio, on_closed);
     uv_close((uv_handle_t *)&disk->async, on_closed);
 }

@@ -30,6 +30,7 @@ struct px_disk_write {
     size_t size_bytes;
     /* PX_OK: on stable storage. Any error: nothing may be believed [R17] */
     void (*on_done)(px_disk_write *write, px_err err);
+    bool may_rest;    /* while the disk rests, its end need not wake the loop */
     uint64_t sync_us; /* how long it took, set before on_done */
     px_err err;       /* the disk's, as `next` */
     px_disk_write *next;
@@ -54,6 +55,9 @@ struct px_disk {
                    bool fresh, size_t *read_bytes);
     /* Hands over a durable write; they complete in the order given. */
     void (*write)(px_disk *disk, px_disk_write *write);
+    /* Rests from now on: the end of a write that may rest is told before the turn that something else causes;
+     * or rests no longer, then the end of the one under way wakes the loop, too. NULL: it never rests. */
+    void (*rest)(px_disk *disk, bool is_resting);
     /* Writes now, does not sync: a hint that may be lost. Any offset and size. */
     px_err (*write_hint)(px_disk *disk, px_disk_file *file, uint64_t offset, const uint8_t *data,
                          size_t size_bytes);

@@ -278,6 +278,7 @@ void px_group_write_next(px_wal *wal)
     if (!wal->jobs) wal->jobs_end = &wal->jobs;
     job->next = NULL;
     job->write.on_done = on_done;
+    job->write.may_rest = job->kind == PX_JOB_GROUP;
     wal->staged_bytes -= job->records_bytes;
     wal->writing = job;
     wal->disk->write(wal->disk, &job->write);

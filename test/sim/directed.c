@@ -119,6 +119,20 @@ static void prompt_reader(sim_world *world)
     sim_app_attend(&world->nodes[C]->app, true);
 }
 
+/* ---- a leader that is not woken for its own disk waits for it none the less ---- */
+
+static void resting_leader(sim_world *world)
+{
+    part(world, MASK(C), ALL);
+    world->nodes[A]->disk.sync_us = 2 * SIM_MS; /* B has it first: nobody else's word comes behind A's disk */
+    for (unsigned i = 0; i < 20; i++) {
+        push(world, A, 1);
+        wait_ms(world, 5);
+        sim_check(world, all_told(world, A), "prompt", "A's disk has it, and A's writer is not told");
+        wait_ms(world, sim_below(world, SIM_CHANCE_WORK, 50));
+    }
+}
+
 /* ---- [R8] of two connections of a node the later one stays ---- */
 
 static void late_hello(sim_world *world)
@@ -319,6 +333,7 @@ static const sim_directed others[] = {
     {"barrier-behind-probe", 3, barrier_behind_probe, false},
     {"barrier-of-a-former-run", 3, barrier_of_a_former_run, false},
     {"prompt-reader", 3, prompt_reader, false},
+    {"resting-leader", 3, resting_leader, false},
     {"late-hello", 3, late_hello, false},
     {"late-forward", 3, late_forward, false},
     {"unserved-above", 3, unserved_above, false},

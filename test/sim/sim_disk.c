@@ -40,13 +40,30 @@ static void on_complete(sim_world *world, void *context, uint64_t generation)
         sim_world_after(world, HUNG_US, on_complete, disk, generation);
         return;
     }
+    if (fake_disk_is_resting(disk->fake)) {
+        disk->is_over = true;
+        return;
+    }
     if (!sim_node_enter(world, disk->place)) return;
     (void)fake_disk_complete(disk->fake);
     sim_node_leave(world, disk->place);
 }
 
+void sim_disk_wake(sim_disk *disk)
+{
+    if (!disk->is_over) return;
+    disk->is_over = false;
+    (void)fake_disk_complete(disk->fake);
+}
+
 void sim_disk_watch(sim_disk *disk)
 {
+    if (disk->is_over && fake_disk_is_resting(disk->fake)) return;
+    if (disk->is_over) { /* it rests no longer */
+        disk->is_over = false;
+        disk->is_awaited = true;
+        sim_world_after(disk->world, 0, on_complete, disk, disk->generation);
+    }
     if (disk->is_awaited || disk->is_muted || fake_disk_pending(disk->fake) == 0) return;
     const uint64_t jitter_us = sim_below(disk->world, SIM_CHANCE_DISK, disk->sync_jitter_us + 1);
     disk->is_awaited = true;
@@ -58,7 +75,7 @@ void sim_disk_watch(sim_disk *disk)
 void sim_disk_start(sim_disk *disk)
 {
     disk->generation++;
-    disk->is_muted = disk->is_awaited = disk->is_rotten = false;
+    disk->is_muted = disk->is_awaited = disk->is_over = disk->is_rotten = false;
     disk->image = (sim_image){.segment = 1};
 }
 
@@ -80,7 +97,7 @@ void sim_disk_calm(sim_disk *disk, uint64_t sync_us)
     disk->sync_jitter_us = sync_us / 2;
     disk->hung_until_us = 0;
     disk->generation++; /* what was slow comes at the new pace, too */
-    disk->is_awaited = false;
+    disk->is_awaited = disk->is_over = false;
     sim_disk_watch(disk);
     fake_disk_set_free(disk->fake, UINT64_MAX);
     fake_disk_fail_write(disk->fake, UINT32_MAX, PX_ERR_IO, false); /* what was to fail, no longer does */

@@ -40,6 +40,7 @@ typedef struct {
     uint32_t swapped_with;            /* it has the folder of the node at this place less 1; 0: its own */
     uint64_t digest;                  /* of the folder that it got */
     bool is_awaited;                  /* an event for the next completion is made */
+    bool is_over;                     /* the oldest is carried out, and its node is not woken for it */
     sim_image image;
 } sim_disk;
 
@@ -51,6 +52,8 @@ void sim_disk_start(sim_disk *disk);
 void sim_disk_mute(sim_disk *disk);
 /* What was not synced may be lost, in part or torn; with `keeps_power` the system lives on. */
 void sim_disk_crash(sim_disk *disk, bool keeps_power);
+/* Something else has woken the node: before its turn it takes what is over. */
+void sim_disk_wake(sim_disk *disk);
 /* After whatever may have handed over a write. */
 void sim_disk_watch(sim_disk *disk);
 

@@ -141,7 +141,8 @@ static void turn(sim_world *world, uint32_t place)
     sim_node *node = world->nodes[place];
     if (!sim_node_enter(world, place)) return;
     node->is_turn_due = true; /* so that leaving makes no other */
-    px_node_turn(node->node);
+    sim_disk_wake(&node->disk);
+    if (!node->is_dying) px_node_turn(node->node);
     node->is_turn_due = false;
     node->is_inside = false;
     if (node->is_dying) {

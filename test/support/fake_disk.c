@@ -45,6 +45,7 @@ struct fake_disk {
     bool will_cut; /* the power, at one of the next changes that are made at once */
     uint32_t cut_skip;
     bool is_off;
+    bool is_resting;
 };
 
 static void *zeroed(size_t size_bytes)
@@ -317,14 +318,19 @@ static uint64_t do_free_bytes(px_disk *base)
     return ((fake_disk *)base)->free_bytes;
 }
 
+static void do_rest(px_disk *base, bool is_resting)
+{
+    ((fake_disk *)base)->is_resting = is_resting;
+}
+
 /* ---- life ---- */
 
 fake_disk *fake_disk_make(uint64_t seed)
 {
     fake_disk *disk = zeroed(sizeof *disk);
     disk->disk = (px_disk){
-        do_list,  do_open,       do_create,    do_prepare, do_close,      do_read,
-        do_write, do_write_hint, do_write_now, do_rename,  do_free_bytes,
+        do_list,  do_open, do_create,     do_prepare,   do_close,  do_read,
+        do_write, do_rest, do_write_hint, do_write_now, do_rename, do_free_bytes,
     };
     px_prng_init(&disk->prng, seed);
     disk->writes_end = &disk->writes;
@@ -389,6 +395,11 @@ static px_err outcome(fake_disk *disk)
     }
     if (!disk->is_lasting) disk->will_fail = false;
     return disk->fail_err;
+}
+
+bool fake_disk_is_resting(const fake_disk *disk)
+{
+    return disk->is_resting && disk->writes && disk->writes->may_rest && !disk->writes->next;
 }
 
 bool fake_disk_complete(fake_disk *disk)

@@ -23,6 +23,8 @@ px_disk *fake_disk_port(fake_disk *disk);
 /* Durable writes handed over and not completed; how long the oldest is in bytes. */
 size_t fake_disk_pending(const fake_disk *disk);
 size_t fake_disk_pending_bytes(const fake_disk *disk);
+/* Need the end of the oldest not wake anybody? */
+bool fake_disk_is_resting(const fake_disk *disk);
 /* Completes the oldest durable write: it is stable, and its on_done is called. False where there is none. */
 bool fake_disk_complete(fake_disk *disk);
 void fake_disk_complete_all(fake_disk *disk);
