@@ -131,6 +131,7 @@ px_err px_node_open(const px_node_config *config, const px_node_ports *ports, px
         .message_bytes_max = config->message_bytes_max,
         .random = px_prng_next(&node->prng) | 1,
         .self = config->id,
+        .is_alone = node->member_count == 1,
     };
     px_err err = px_wal_open(ports->disk, &wal_config, &node->wal_events, node, restore, &node->wal,
                              &node->state, fault);

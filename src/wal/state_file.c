@@ -104,7 +104,14 @@ typedef struct {
     px_wal_place synced;
     bool is_valid;
     bool is_untouched; /* not there, or never written: it is all zeros */
+    bool is_other;     /* of another version of px, by its first bytes */
 } px_state_copy;
+
+/* The characters before the digit of the version. */
+static bool is_of_other_version(const uint8_t *space)
+{
+    return memcmp(space, "PXS", 3) == 0 && space[3] >= '0' && space[3] <= '9' && space[3] != '1';
+}
 
 static bool decode_state(const uint8_t *space, px_state_copy *copy)
 {
@@ -155,6 +162,7 @@ static px_err open_copy(px_wal *wal, unsigned place, px_state_copy *copy)
     err = disk->read(disk, wal->state_files[place], 0, space, sizeof space, true, &read_bytes);
     if (err) return PX_OK; /* an unreadable copy is a bad copy */
     copy->is_valid = read_bytes == sizeof space && decode_state(space, copy);
+    copy->is_other = read_bytes == sizeof space && is_of_other_version(space);
     copy->is_untouched = true;
     for (size_t i = 0; i < read_bytes; i++)
         if (space[i]) copy->is_untouched = false;
@@ -225,6 +233,8 @@ px_err px_state_open(px_wal *wal, bool has_log, px_wal_place *synced, px_wal_fau
         if (copies[place].is_valid && px_wal_place_less(*synced, copies[place].synced))
             *synced = copies[place].synced;
     }
+    if (!copies[0].is_valid && !copies[1].is_valid && (copies[0].is_other || copies[1].is_other))
+        return say(fault, PX_ERR_FOREIGN, "written by another version of px: start that one");
     if (!copies[0].is_valid && !copies[1].is_valid)
         return begin_new(wal, !has_log && copies[1].is_untouched, fault);
     const bool is_second =

@@ -220,12 +220,43 @@ static px_err make_missing(px_wal *wal, px_wal_fault *fault)
     return err;
 }
 
-static px_err open_all(px_wal *wal, const px_found *found, void *context,
+static px_err set_aside(px_wal *wal, const char *name)
+{
+    char aside[PX_FILE_NAME_BYTES + 8];
+    (void)snprintf(aside, sizeof aside, "%s.lost", name);
+    const px_err err = wal->disk->rename(wal->disk, name, aside);
+    return err == PX_ERR_NOT_FOUND ? PX_OK : err;
+}
+
+/* What this node promised is not known, so its log is worth no more than an empty one [R16]. The small state
+ * goes last: a start that ends before that finds it as bad as this one did. */
+static px_err begin_emptied(px_wal *wal, px_found *found, px_wal_place *stated, px_wal_fault *fault)
+{
+    px_err err = PX_OK;
+    for (uint32_t i = 0; i < found->count && !err; i++) {
+        char name[PX_FILE_NAME_BYTES];
+        px_segment_name(found->segments[i].number, name);
+        err = set_aside(wal, name);
+    }
+    for (unsigned copy = 0; copy < 2; copy++) {
+        if (wal->state_files[copy]) wal->disk->close(wal->disk, wal->state_files[copy]);
+        wal->state_files[copy] = NULL;
+    }
+    static const char *const others[] = {"mark", "state-b", "state-a"};
+    for (size_t i = 0; i < sizeof others / sizeof *others && !err; i++) err = set_aside(wal, others[i]);
+    if (err) return say(fault, err, "setting the damaged files aside", px_err_text(err));
+    found->count = 0;
+    return px_state_open(wal, false, stated, fault);
+}
+
+static px_err open_all(px_wal *wal, px_found *found, void *context,
                        void (*restore)(void *context, const px_record *record), px_wal_fault *fault)
 {
     px_wal_place stated;
     px_wal_stated marked;
     px_err err = px_state_open(wal, found->count > 0, &stated, fault);
+    const bool is_emptied = err == PX_ERR_DAMAGED && !wal->config.is_alone;
+    if (is_emptied) err = begin_emptied(wal, found, &stated, fault);
     if (!err) err = open_segments(wal, found, fault);
     if (err) return err;
     err = px_mark_open(wal, &marked);
@@ -246,6 +277,11 @@ static px_err open_all(px_wal *wal, const px_found *found, void *context,
     if (err) return say(fault, err, "mark", px_err_text(err));
     const px_wal_stated is = px_wal_state_log(wal);
     px_mark_write(wal, &is);
+    if (is_emptied)
+        (void)say(
+            fault, PX_OK, "state-a, state-b",
+            "both copies of the small state are damaged or gone: what this node promised is not known, so "
+            "it begins as with an emptied disk; what there was is kept as *.lost");
     return PX_OK;
 }
 

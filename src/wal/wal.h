@@ -60,6 +60,7 @@ typedef struct {
     uint32_t message_bytes_max;
     uint64_t random;  /* for a new storage id; not 0 */
     const char *self; /* own name: a folder of another is refused */
+    bool is_alone; /* no other node has what is lost here: where nothing is left of the small state, refuse */
 } px_wal_config;
 
 /* What went wrong at opening, for people. */
@@ -73,8 +74,9 @@ typedef struct {
  * first, then with every record, oldest first. A torn tail is cut, zeroed and synced; the start count is
  * raised and synced.
  * Where a record that had been synced is bad, the log ends before it, the files stay as they are, and a
- * record of kind CLAIM, the last one restored, says what the log was; *fault says what was found [R16]. Else
- * *fault is empty.
+ * record of kind CLAIM, the last one restored, says what the log was; *fault says what was found [R16]. Where
+ * both copies of the small state are bad, the files are set aside as NAME.lost, and the folder is a new one,
+ * as *fault says; a node that is alone is refused instead [R16]. Else *fault is empty.
  * Allocates; *wal and *state are written only on PX_OK. `now` is not needed: nothing here depends on time.
  * Errors   PX_ERR_DAMAGED   more is gone than can be told: nothing was changed [R16].
  *          PX_ERR_FOREIGN   the folder of another node: nothing was changed [R18].

@@ -92,6 +92,32 @@ def test_a_damaged_log_mends_itself_while_the_others_go_on(cluster):
     check_same(cluster, 403)
 
 
+def test_a_node_without_its_small_state_is_as_emptied(cluster):
+    """Its log is whole, what it promised is lost: it sets all aside, and votes when it is admitted again."""
+    node, other, _ = cluster.nodes
+    write(other, 300, 300)
+    node.wait_committed(300)
+    assert node.stop() == 0
+    former = [name for name in os.listdir(node.data) if re.fullmatch(r"[0-9a-f]{16}\.log", name)]
+    for name in ("state-a", "state-b"):
+        flip(os.path.join(node.data, name), 50)
+    write(other, 100, 400, "meanwhile")
+    node.start()
+    wait_said(node, "both copies of the small state are damaged or gone")
+    wait_said(node, "votes again")
+    for name in former + ["mark", "state-a", "state-b"]:
+        assert os.path.exists(os.path.join(node.data, name + ".lost"))
+    check_same(cluster, 400)
+    for each in cluster.nodes:
+        each.kill()
+        among = cluster.others(each)
+        cluster.wait_leader(among)
+        with among[0].connect() as client:
+            assert client.ask(op="send", data=f"without {each.name}")["ok"]
+        each.start()
+    check_same(cluster, 403)
+
+
 def test_each_slot_is_sound_on_one_node_only(cluster):
     """The helix: of any ten slots that follow one another one node still has some, and each has others."""
     write(cluster.nodes[0], 300, 300)

@@ -96,11 +96,17 @@ static bool rot_small_state(sim_world *world, sim_disk *disk)
     return sim_disk_rot(disk, "state-a", draw(world, 0, UINT32_MAX), (uint8_t)draw(world, 1, 255));
 }
 
+/* The whole disk; or of all that is on it the small state alone, which is as much [R16]. */
 static bool wipe(sim_world *world, sim_disk *disk)
 {
     if (sim_node_is_up(world, disk->place)) sim_node_crash(world, disk->place, false);
-    sim_trace(world, "faults  the disk of %u is empty", disk->place + 1);
-    sim_disk_empty(disk);
+    const bool keeps_log = draw_one_in(world, 3) &&
+                           sim_disk_rot(disk, "state-a", draw(world, 0, UINT32_MAX), 1) &&
+                           sim_disk_rot(disk, "state-b", draw(world, 0, UINT32_MAX), 1);
+    if (!keeps_log) {
+        sim_trace(world, "faults  the disk of %u is empty", disk->place + 1);
+        sim_disk_empty(disk);
+    }
     sim_check_emptied(world, disk->place);
     sim_fault_start_after(world, disk->place, draw(world, 1, 500 * SIM_MS));
     return true;

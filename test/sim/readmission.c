@@ -14,6 +14,17 @@ static void wipe(sim_world *world, uint32_t place)
     world->nodes[place]->app.reader.next = 1;
 }
 
+/* Its process is killed, and both copies of its small state rot; the log is whole. [R16] */
+static void lose_state(sim_world *world, uint32_t place)
+{
+    sim_disk *disk = &world->nodes[place]->disk;
+    sim_node_crash(world, place, true);
+    const bool is_lost = sim_disk_rot(disk, "state-a", 40, 1) && sim_disk_rot(disk, "state-b", 50, 2);
+    sim_check(world, is_lost, "scenario", "there is no small state to lose");
+    sim_check_emptied(world, place);
+    world->nodes[place]->app.reader.next = 1;
+}
+
 static uint64_t configuration_of(const sim_world *world, uint32_t place)
 {
     return node_at(world, place) ? core_at(world, place)->voters.current.number : 0;
@@ -34,13 +45,13 @@ static void serve(sim_world *world, uint32_t place)
 
 /* One of three is emptied while the others write; it is readmitted by itself, and then each of the other two
  * may die alone. */
-static void one_emptied(sim_world *world)
+static void lose_one(sim_world *world, void (*lose)(sim_world *world, uint32_t place))
 {
     for (unsigned i = 0; i < 50; i++) {
         push(world, A, 5);
         until(world, all_told(world, A));
     }
-    wipe(world, C);
+    lose(world, C);
     world->faults->work.is_stopped = false;
     wait_ms(world, 500);
     sim_node_start(world, C);
@@ -54,6 +65,17 @@ static void one_emptied(sim_world *world)
         until(world, are_linked(world, A, B) && are_linked(world, B, C) && are_linked(world, A, C));
         serve(world, dead);
     }
+}
+
+static void one_emptied(sim_world *world)
+{
+    lose_one(world, wipe);
+}
+
+/* The log that is left says nothing of what was promised behind it: it is no log of a voter any more. */
+static void one_without_its_state(sim_world *world)
+{
+    lose_one(world, lose_state);
 }
 
 /* The leader itself. */
@@ -381,6 +403,7 @@ const sim_directed sim_directed_readmission[] = {
     {"rolled-back-and-another-restarts", 3, rolled_back_and_another_restarts, false},
     {"former-disk-put-back", 3, former_disk_put_back, false},
     {"one-emptied", 3, one_emptied, false},
+    {"one-without-its-state", 3, one_without_its_state, false},
     {"leader-emptied", 3, leader_emptied, false},
     {"two-of-five-emptied", 5, two_of_five_emptied, false},
     {"two-of-five-at-once", 5, two_of_five_at_once, false},

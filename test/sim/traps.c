@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "node/node_priv.h"
 #include "paxos/core_priv.h"
-#include "sim/faults.h"
+#include "sim/faults_priv.h"
 #include "sim/sim_node.h"
 
 static bool is_sprung(const sim_node *node, sim_trap_kind kind)
@@ -28,12 +28,6 @@ static bool is_sprung(const sim_node *node, sim_trap_kind kind)
     return false;
 }
 
-static void on_start(sim_world *world, void *context, uint64_t run)
-{
-    const sim_node *node = context;
-    if (run == node->run) sim_node_start(world, node->place);
-}
-
 static void on_crash(sim_world *world, void *context, uint64_t run)
 {
     sim_node *node = context;
@@ -42,7 +36,7 @@ static void on_crash(sim_world *world, void *context, uint64_t run)
     if (trap.kind == SIM_TRAP_NONE || run != node->run || !node->node)
         return; /* taken away, or something else befell it first */
     sim_node_crash(world, node->place, trap.keeps_power);
-    sim_world_after(world, trap.down_us, on_start, node, node->run);
+    sim_fault_start_after(world, node->place, trap.down_us);
 }
 
 void sim_trap_set(sim_world *world, uint32_t place, sim_trap trap)

@@ -309,6 +309,8 @@ static px_err do_rename(px_disk *base, const char *from, const char *to)
     px_disk_file *file = find_file((fake_disk *)base, from);
     if (((fake_disk *)base)->is_off) return PX_ERR_IO;
     if (!file) return PX_ERR_NOT_FOUND;
+    if (power_fails_now((fake_disk *)base)) return PX_ERR_IO;
+    fake_disk_remove((fake_disk *)base, to);
     strcpy(file->name, to);
     return PX_OK;
 }

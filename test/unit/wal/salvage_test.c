@@ -64,7 +64,7 @@ static void restore(void *context, const px_record *record)
 
 static void open_log(folder *f)
 {
-    const px_wal_config config = {SEGMENT_BYTES, 1u << 20, 77, "node-1"};
+    const px_wal_config config = {SEGMENT_BYTES, 1u << 20, 77, "node-1", false};
     f->length = f->ticket = 0;
     f->claim = (px_claim){.length = 0};
     const px_err err =

@@ -86,27 +86,73 @@ static void r16__a_copy_that_cannot_be_read_is_a_bad_copy(void **state)
     open_and_compare(w);
 }
 
-static void r16__two_bad_copies_beside_a_log_are_refused_and_nothing_changes(void **state)
+static void spoil_both(world *w, unsigned how)
+{
+    if (how & 1)
+        fake_disk_remove(w->disk, "state-a");
+    else
+        fake_disk_flip(w->disk, "state-a", 100, 1);
+    if (how & 2)
+        fake_disk_remove(w->disk, "state-b");
+    else
+        fake_disk_flip(w->disk, "state-b", 200, 1);
+}
+
+static void r16__two_bad_copies_of_a_node_that_is_alone_are_refused_and_nothing_changes(void **state)
 {
     world *w = *state;
     for (unsigned how = 0; how < 4; how++) {
         world *clone = world_clone(w);
-        if (how & 1)
-            fake_disk_remove(clone->disk, "state-a");
-        else
-            fake_disk_flip(clone->disk, "state-a", 100, 1);
-        if (how & 2)
-            fake_disk_remove(clone->disk, "state-b");
-        else
-            fake_disk_flip(clone->disk, "state-b", 200, 1);
+        clone->config.is_alone = true;
+        spoil_both(clone, how);
         world_check_damaged(clone, "state-a");
         world_free(clone);
     }
 }
 
-static void r16__two_bad_copies_without_a_log_are_refused(void **state)
+/* What it promised is lost: its log goes aside as it is, and it begins anew; also where that was cut. */
+static void r16__two_bad_copies_are_an_emptied_disk(void **state)
 {
     world *w = *state;
+    uint64_t size_bytes = 0;
+    const uint8_t *first = fake_disk_stable(w->disk, SEGMENT_1, &size_bytes);
+    const uint64_t former_id = w->state.storage_id;
+    for (uint32_t round = 0; round < 48; round++) {
+        world *clone = world_clone(w);
+        clone->config.random = 4711;
+        spoil_both(clone, round % 4);
+        fake_disk_cut_power(clone->disk, round / 4);
+        if (world_try_open(clone) == PX_OK) world_close(clone);
+        fake_disk_crash(clone->disk, false);
+        memset(&clone->restored, 0, sizeof clone->restored);
+        assert_int_equal(world_try_open(clone), PX_OK);
+        assert_int_equal(clone->restored.length, 0);
+        assert_int_equal(clone->state.storage_id, 4711);
+        assert_true(clone->state.storage_id != former_id);
+        uint64_t lost_bytes = 0;
+        const uint8_t *lost = fake_disk_stable(clone->disk, SEGMENT_1 ".lost", &lost_bytes);
+        assert_non_null(lost);
+        assert_true(lost_bytes == size_bytes && memcmp(lost, first, size_bytes) == 0);
+        world_free(clone);
+    }
+}
+
+/* A downgrade is no loss: nothing is set aside. */
+static void r18__a_small_state_of_another_version_is_refused_and_nothing_changes(void **state)
+{
+    world *w = *state;
+    fake_disk_spoil(w->disk, "state-a", 3, (const uint8_t *)"2", 1);
+    fake_disk_spoil(w->disk, "state-b", 3, (const uint8_t *)"2", 1);
+    const uint64_t before = world_fingerprint(w);
+    assert_int_equal(world_try_open(w), PX_ERR_FOREIGN);
+    assert_non_null(strstr(w->fault.what, "version"));
+    assert_true(world_fingerprint(w) == before);
+}
+
+static void r16__two_bad_copies_of_a_node_that_is_alone_are_refused_without_a_log_too(void **state)
+{
+    world *w = *state;
+    w->config.is_alone = true;
     fake_disk_remove(w->disk, SEGMENT_1);
     fake_disk_remove(w->disk, SEGMENT_2);
     fake_disk_flip(w->disk, "state-a", 100, 1);
@@ -336,8 +382,10 @@ int main(void)
         TEST(r19__what_is_remembered_of_others_is_read_back),
         TEST(r16__one_bad_copy_is_mended_from_the_other),
         TEST(r16__a_copy_that_cannot_be_read_is_a_bad_copy),
-        TEST(r16__two_bad_copies_beside_a_log_are_refused_and_nothing_changes),
-        TEST(r16__two_bad_copies_without_a_log_are_refused),
+        TEST(r16__two_bad_copies_of_a_node_that_is_alone_are_refused_and_nothing_changes),
+        TEST(r16__two_bad_copies_of_a_node_that_is_alone_are_refused_without_a_log_too),
+        TEST(r16__two_bad_copies_are_an_emptied_disk),
+        TEST(r18__a_small_state_of_another_version_is_refused_and_nothing_changes),
         TEST(r18__the_folder_of_another_node_is_refused_and_nothing_changes),
         TEST(r18__a_record_of_somebody_else_is_refused_and_nothing_changes),
         TEST(r15__a_log_that_is_gone_is_told_by_mark_and_state),

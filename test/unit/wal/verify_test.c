@@ -69,7 +69,7 @@ static px_wal_events events = {on_stored, on_failed, on_full};
 
 static void open_log(writer *of)
 {
-    const px_wal_config config = {SEGMENT_BYTES, 1u << 20, 7, "node-1"};
+    const px_wal_config config = {SEGMENT_BYTES, 1u << 20, 7, "node-1", false};
     px_wal_fault fault;
     const px_err err =
         px_wal_open(fake_disk_port(of->disk), &config, &events, NULL, forget, &of->wal, &of->state, &fault);

@@ -132,7 +132,7 @@ world *world_make(uint64_t seed, uint64_t segment_bytes)
     w->events = (px_wal_events){on_stored, on_failed, on_full};
     w->disk = fake_disk_make(seed);
     w->history = calloc(WORLD_TICKETS, sizeof *w->history);
-    w->config = (px_wal_config){segment_bytes, 1u << 20, seed * 2 + 1, "node-1"};
+    w->config = (px_wal_config){segment_bytes, 1u << 20, seed * 2 + 1, "node-1", false};
     w->next_tag = 1;
     world_open(w);
     return w;
