@@ -443,6 +443,64 @@ static void r16__chosen_slots_make_a_damaged_log_whole(void **state)
     bench_close(bench);
 }
 
+/* Its log of six slots is damaged behind the second. Of `chosen`, slots up to the fourth come first: nothing
+ * says yet whether that is the log it was. Then all of it comes, and a slot more. */
+static bool grows_past_its_claim(px_bench *bench, const px_bench_log *chosen, px_record_kind kind)
+{
+    const uint64_t cuts = bench->view.state.cuts;
+    px_message piece = bench_piece_of(chosen, 0, 4);
+    bench_give(bench, 2, &piece);
+    const px_record *record = bench_record(bench, PX_RECORD_APPEND);
+    px_assert(record && record->cuts == cuts && bench->view.state.claimed == LENGTH);
+    piece = bench_piece_of(chosen, 0, LENGTH + 1);
+    bench_give(bench, 2, &piece);
+    record = bench_record(bench, kind);
+    const bool holds = record && record->cuts == cuts + (kind == PX_RECORD_CUT) && record->log.after == 4 &&
+                       record->log.count == LENGTH - 3;
+    bench_sync(bench);
+    bench_restart(bench);
+    px_assert(bench->view.state.taken == LENGTH + 1 && bench->view.state.claimed == 0);
+    px_assert(bench->view.violations == 0);
+    return holds && bench->view.state.cuts == cuts + (kind == PX_RECORD_CUT);
+}
+
+/* A log whose end is known, damaged behind its second slot. */
+static px_bench *open_with_known_end(px_bench_log *log)
+{
+    px_bench_log was = {.length = 0};
+    bench_log_extend(&was, LENGTH, 'a');
+    return open_damaged_with(log, (px_claim){.length = LENGTH, .chain = was.entries[LENGTH - 1].chain});
+}
+
+static bool another_log_past_the_claim_is_a_cut(void)
+{
+    static px_bench_log log, other;
+    log.length = other.length = 0;
+    px_bench *bench = open_with_known_end(&log);
+    bench_log_extend(&other, LEFT, 'a');
+    bench_log_extend(&other, LENGTH + 1, 'b');
+    const bool holds = grows_past_its_claim(bench, &other, PX_RECORD_CUT);
+    bench_close(bench);
+    return holds;
+}
+
+static void r16__a_log_that_grows_past_its_claim_as_another_counts_a_cut(void **state)
+{
+    (void)state;
+    assert_true(another_log_past_the_claim_is_a_cut());
+}
+
+static void r16__a_log_that_grows_past_its_claim_as_it_was_counts_none(void **state)
+{
+    (void)state;
+    static px_bench_log log;
+    log.length = 0;
+    px_bench *bench = open_with_known_end(&log);
+    bench_log_extend(&log, LENGTH + 1, 'a');
+    assert_true(grows_past_its_claim(bench, &log, PX_RECORD_APPEND));
+    bench_close(bench);
+}
+
 static void r16__a_mending_that_cannot_be_true_is_a_violation(void **state)
 {
     (void)state;
@@ -598,6 +656,8 @@ int main(void)
         cmocka_unit_test(r16__a_claim_outlives_every_restart_until_it_is_fulfilled),
         cmocka_unit_test(r16__a_higher_ballot_voids_the_claim),
         cmocka_unit_test(r16__chosen_slots_make_a_damaged_log_whole),
+        cmocka_unit_test(r16__a_log_that_grows_past_its_claim_as_another_counts_a_cut),
+        cmocka_unit_test(r16__a_log_that_grows_past_its_claim_as_it_was_counts_none),
         cmocka_unit_test(r16__a_mending_that_cannot_be_true_is_a_violation),
         cmocka_unit_test(r16__who_is_unsure_stays_so_when_chosen_slots_cut_its_log),
         cmocka_unit_test(r16__who_is_unsure_neither_asks_for_slots_nor_takes_them),
