@@ -14,28 +14,6 @@ static void wipe(sim_world *world, uint32_t place)
     world->nodes[place]->app.reader.next = 1;
 }
 
-/* Its process is killed, and both copies of its small state rot; the log is whole. [R16] */
-static void lose_state(sim_world *world, uint32_t place)
-{
-    sim_disk *disk = &world->nodes[place]->disk;
-    sim_node_crash(world, place, true);
-    const bool is_lost = sim_disk_rot(disk, "state-a", 40, 1) && sim_disk_rot(disk, "state-b", 50, 2);
-    sim_check(world, is_lost, "scenario", "there is no small state to lose");
-    sim_check_emptied(world, place);
-    world->nodes[place]->app.reader.next = 1;
-}
-
-static uint64_t configuration_of(const sim_world *world, uint32_t place)
-{
-    return node_at(world, place) ? core_at(world, place)->voters.current.number : 0;
-}
-
-static bool votes_in(const sim_world *world, uint32_t place, uint64_t configuration)
-{
-    return node_at(world, place) && core_at(world, place)->is_voting &&
-           configuration_of(world, place) >= configuration;
-}
-
 /* Messages of `place` are chosen. */
 static void serve(sim_world *world, uint32_t place)
 {

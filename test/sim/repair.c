@@ -243,6 +243,42 @@ static void rot_in_the_unchosen_tail(sim_world *world)
     until(world, has_leader(world) && !is_faulty(world, A));
 }
 
+/* ---- beside nodes without their small state ---- */
+
+/* Of five two know no longer what they promised, and a third has a damaged log. Its full length is wanted to
+ * readmit them: until it is mended they stay without a vote. Then the two that were never hurt may die. */
+static void rot_beside_lost_states(sim_world *world)
+{
+    write_singly(world, A, 10);
+    const uint64_t last = taken_of(world, A);
+    for (uint32_t place = B; place <= E; place++) until(world, chosen_of(world, place) == last);
+    for (uint32_t place = A; place <= C; place++) sim_node_crash(world, place, true);
+    lose_state(world, D);
+    lose_state(world, E);
+    rot(world, C, last - 3, PAYLOAD);
+    drop(world, ALL, MASK(C), PX_MESSAGE_PIECE);
+    drop(world, ALL, MASK(C), PX_MESSAGE_MENDED);
+    drop(world, ALL, MASK(C), PX_MESSAGE_SYNC);
+    for (uint32_t place = A; place <= E; place++) sim_node_start(world, place);
+    until(world, are_linked(world, A, D) && are_linked(world, B, E) && are_linked(world, A, C));
+    wait_ms(world, 3000);
+    sim_check(world, is_faulty(world, C), "scenario", "C is not damaged");
+    for (uint32_t place = A; place <= E; place++)
+        sim_check(world, configuration_of(world, place) == 0, "voter",
+                  "two of five change the configuration");
+    sim_check(world, !core_at(world, D)->is_voting && !core_at(world, E)->is_voting, "voter",
+              "who does not know what it promised votes");
+    clear(world);
+    until(world, !is_faulty(world, C) && votes_in(world, D, 2) && votes_in(world, E, 2));
+    until(world, configuration_of(world, C) == 2);
+    sim_node_crash(world, A, true);
+    sim_node_crash(world, B, true);
+    push(world, C, 3);
+    until(world, all_told(world, C));
+    sim_node_start(world, A);
+    sim_node_start(world, B);
+}
+
 const sim_directed sim_directed_repair[] = {
     {"helix", 3, helix, false},
     {"rot-while-the-leader-dies", 3, rot_while_the_leader_dies, false},
@@ -250,5 +286,6 @@ const sim_directed sim_directed_repair[] = {
     {"rot-in-the-last-group", 3, rot_in_the_last_group, false},
     {"rot-beside-another-log", 3, rot_beside_another_log, false},
     {"rot-in-the-unchosen-tail", 3, rot_in_the_unchosen_tail, false},
+    {"rot-beside-lost-states", 5, rot_beside_lost_states, false},
     {NULL, 0, NULL, false},
 };

@@ -89,6 +89,17 @@ static inline bool all_told(const sim_world *world, uint32_t place)
     return writer->acknowledged == writer->pushed;
 }
 
+static inline uint64_t configuration_of(const sim_world *world, uint32_t place)
+{
+    return node_at(world, place) ? core_at(world, place)->voters.current.number : 0;
+}
+
+static inline bool votes_in(const sim_world *world, uint32_t place, uint64_t configuration)
+{
+    return node_at(world, place) && core_at(world, place)->is_voting &&
+           configuration_of(world, place) >= configuration;
+}
+
 /* ---- doing ---- */
 
 static inline void push(sim_world *world, uint32_t place, uint64_t count)
@@ -138,6 +149,17 @@ static inline void hand_over(sim_world *world, uint32_t from, uint32_t to)
     if (!sim_node_enter(world, from)) return;
     px_node_hand_over(world->nodes[from]->node, to);
     sim_node_leave(world, from);
+}
+
+/* Its process is killed, and both copies of its small state rot; the log is whole. [R16] */
+static inline void lose_state(sim_world *world, uint32_t place)
+{
+    sim_disk *disk = &world->nodes[place]->disk;
+    sim_node_crash(world, place, true);
+    const bool is_lost = sim_disk_rot(disk, "state-a", 40, 1) && sim_disk_rot(disk, "state-b", 50, 2);
+    sim_check(world, is_lost, "scenario", "there is no small state to lose");
+    sim_check_emptied(world, place);
+    world->nodes[place]->app.reader.next = 1;
 }
 
 static inline void make_leader(sim_world *world, uint32_t place)
