@@ -121,7 +121,7 @@ seeds:
 	build/seeds/px-sim --seed $(SEED) --seeds $(SEEDS) --seconds 60
 sim-check: $(if $(wildcard test/sim/*.c),$(B)/px-sim)
 	@$(if $^,scripts/run-tests $(B)/results/sim "$(B)/px-sim --check")
-mutants: $(B)/px-sim
+mutants: $(B)/px-sim rules unit-paxos
 	@test/sim/run-mutants $<
 graphs: $(B)/tests/unit/paxos/graphs_test
 	PX_ALL_GRAPHS=1 $<

@@ -511,9 +511,14 @@ void sim_check_refusal(sim_world *world, uint32_t place, px_err err)
               "%s cannot open its log, which nobody damaged: %s", node->name, px_err_text(err));
 }
 
-void sim_check_emptied(sim_world *world, uint32_t place)
+void sim_check_state_lost(sim_world *world, uint32_t place)
 {
     world->checks->protocol->voters[place] = (sim_voter){.is_emptied = true};
+}
+
+void sim_check_emptied(sim_world *world, uint32_t place)
+{
+    sim_check_state_lost(world, place);
     sim_check_kept_lost(world, place);
     sim_consumers_forget(&world->nodes[place]->app.consumers);
 }

@@ -34,6 +34,8 @@ void sim_check_start(sim_world *world, uint32_t place);
 void sim_check_refusal(sim_world *world, uint32_t place, px_err err);
 /* Its disk was emptied: another voter, or none, from now on. */
 void sim_check_emptied(sim_world *world, uint32_t place);
+/* Its small state is lost, and with it what it promised; its other files are there. */
+void sim_check_state_lost(sim_world *world, uint32_t place);
 /* Slots that the abstract Paxos has chosen. */
 uint64_t sim_check_chosen(const sim_world *world);
 

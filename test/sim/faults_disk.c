@@ -103,11 +103,13 @@ static bool wipe(sim_world *world, sim_disk *disk)
     const bool keeps_log = draw_one_in(world, 3) &&
                            sim_disk_rot(disk, "state-a", draw(world, 0, UINT32_MAX), 1) &&
                            sim_disk_rot(disk, "state-b", draw(world, 0, UINT32_MAX), 1);
-    if (!keeps_log) {
+    if (keeps_log) {
+        sim_check_state_lost(world, disk->place);
+    } else {
         sim_trace(world, "faults  the disk of %u is empty", disk->place + 1);
         sim_disk_empty(disk);
+        sim_check_emptied(world, disk->place);
     }
-    sim_check_emptied(world, disk->place);
     sim_fault_start_after(world, disk->place, draw(world, 1, 500 * SIM_MS));
     return true;
 }

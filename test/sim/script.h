@@ -158,7 +158,7 @@ static inline void lose_state(sim_world *world, uint32_t place)
     sim_node_crash(world, place, true);
     const bool is_lost = sim_disk_rot(disk, "state-a", 40, 1) && sim_disk_rot(disk, "state-b", 50, 2);
     sim_check(world, is_lost, "scenario", "there is no small state to lose");
-    sim_check_emptied(world, place);
+    sim_check_state_lost(world, place);
     world->nodes[place]->app.reader.next = 1;
 }
 
