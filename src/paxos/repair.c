@@ -40,6 +40,7 @@ bool px_repair_is_another(const px_core *core, const px_log_part *log)
 {
     const uint64_t length = core->claim.length;
     if (core->slots.taken >= length || px_part_end(log) < length) return false;
+    if (PX_MUTANT("r16_another_log_counts_no_cut")) return false;
     return !px_hash_equal(log->entries[length - log->after - 1].chain, core->claim.chain);
 }
 

@@ -487,7 +487,7 @@ static bool another_log_past_the_claim_is_a_cut(void)
 static void r16__a_log_that_grows_past_its_claim_as_another_counts_a_cut(void **state)
 {
     (void)state;
-    assert_true(another_log_past_the_claim_is_a_cut());
+    bench_prove(another_log_past_the_claim_is_a_cut, "r16_another_log_counts_no_cut");
 }
 
 static void r16__a_log_that_grows_past_its_claim_as_it_was_counts_none(void **state)
