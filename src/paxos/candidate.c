@@ -95,8 +95,15 @@ static bool is_better(px_ballot accepted, uint64_t taken, px_ballot than_accepte
     return order > 0 || (order == 0 && taken > than_taken);
 }
 
+/* Do so many meet every majority? Where N is even, half of the voters are enough. */
+static bool meets_majorities(const px_core *core, uint32_t intact)
+{
+    return intact + px_core_majority(core) > core->config.member_count;
+}
+
 /* The member whose intact log is adopted, the own place where no other's is better; PX_MEMBERS_MAX where a
- * damaged log is better and those with intact ones are no majority: then it must be mended first. [R16] */
+ * damaged log is better and those with intact ones do not meet every majority: then it must be mended first.
+ * Of so many the best one has all that was chosen, in whichever ballot. [R16] */
 static uint32_t best_log(const px_core *core)
 {
     uint32_t best = core->config.self, intact = core->has_own_promise ? 1 : 0;
@@ -111,7 +118,7 @@ static uint32_t best_log(const px_core *core)
         accepted = peer->promised_accepted;
         taken = peer->promised_taken;
     }
-    if (intact >= px_core_majority(core) || PX_MUTANT("r16_leads_past_a_damaged_log")) return best;
+    if (meets_majorities(core, intact) || PX_MUTANT("r16_leads_past_a_damaged_log")) return best;
     for (uint32_t member = 0; member < core->config.member_count; member++) {
         const px_peer *peer = &core->peers[member];
         if (!has_promise(core, member) || !is_faulty(peer)) continue;

@@ -243,6 +243,31 @@ static void rot_in_the_unchosen_tail(sim_world *world)
     until(world, has_leader(world) && !is_faulty(world, A));
 }
 
+/* Of four D is down all the time, and A's tail, which nobody else has, rots. B and C are half of the four, so
+ * what they have not got was not chosen: they go on. */
+static void rot_beside_half_of_four(sim_world *world)
+{
+    write_singly(world, A, 10);
+    const uint64_t before = taken_of(world, A);
+    until(world, chosen_of(world, B) == before && chosen_of(world, C) == before);
+    sim_node_crash(world, D, true);
+    drop(world, MASK(A), ALL, PX_MESSAGE_ACCEPT);
+    drop(world, MASK(A), ALL, PX_MESSAGE_SYNC);
+    for (uint64_t i = 1; i <= 5; i++) {
+        push(world, A, 1);
+        until(world, core_at(world, A)->tickets.durable.length >= before + i);
+    }
+    crash_all(world);
+    rot(world, A, before + 3, HEADER);
+    clear(world);
+    start_all(world);
+    sim_check(world, is_faulty(world, A), "scenario", "A is not damaged");
+    until(world, !is_faulty(world, A) && has_leader(world));
+    push(world, B, 1);
+    until(world, all_told(world, B));
+    sim_node_start(world, D);
+}
+
 /* ---- beside nodes without their small state ---- */
 
 /* Of five two know no longer what they promised, and a third has a damaged log. Its full length is wanted to
@@ -286,6 +311,7 @@ const sim_directed sim_directed_repair[] = {
     {"rot-in-the-last-group", 3, rot_in_the_last_group, false},
     {"rot-beside-another-log", 3, rot_beside_another_log, false},
     {"rot-in-the-unchosen-tail", 3, rot_in_the_unchosen_tail, false},
+    {"rot-beside-half-of-four", 4, rot_beside_half_of_four, false},
     {"rot-beside-lost-states", 5, rot_beside_lost_states, false},
     {NULL, 0, NULL, false},
 };
