@@ -75,6 +75,11 @@ px_err px_mark_make(px_wal *wal)
     return wal->disk->create(wal->disk, MARK_NAME, 2 * (uint64_t)MARK_SECTOR_BYTES, &wal->mark_file);
 }
 
+px_err px_mark_set_aside(px_wal *wal)
+{
+    return px_wal_set_aside(wal, MARK_NAME);
+}
+
 void px_mark_write(px_wal *wal, const px_wal_stated *is)
 {
     uint8_t line[MARK_BYTES];

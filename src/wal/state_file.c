@@ -110,7 +110,8 @@ typedef struct {
 /* The characters before the digit of the version. */
 static bool is_of_other_version(const uint8_t *space)
 {
-    return memcmp(space, "PXS", 3) == 0 && space[3] >= '0' && space[3] <= '9' && space[3] != '1';
+    return memcmp(space, "PXS", 3) == 0 && space[3] >= '0' && space[3] <= '9' &&
+           space[3] != STATE_MAGIC >> 24;
 }
 
 static bool decode_state(const uint8_t *space, px_state_copy *copy)
@@ -181,6 +182,17 @@ static px_err write_copy(px_wal *wal, unsigned place)
     return disk->write_now(disk, wal->state_files[place], 0, space, sizeof space);
 }
 
+px_err px_state_set_aside(px_wal *wal)
+{
+    px_err err = PX_OK;
+    for (unsigned place = 2; place-- > 0 && !err;) { /* the first copy last: without it the folder is new */
+        if (wal->state_files[place]) wal->disk->close(wal->disk, wal->state_files[place]);
+        wal->state_files[place] = NULL;
+        err = px_wal_set_aside(wal, names[place]);
+    }
+    return err;
+}
+
 px_err px_state_write_both(px_wal *wal)
 {
     wal->state_version++;
@@ -233,10 +245,11 @@ px_err px_state_open(px_wal *wal, bool has_log, px_wal_place *synced, px_wal_fau
         if (copies[place].is_valid && px_wal_place_less(*synced, copies[place].synced))
             *synced = copies[place].synced;
     }
-    if (!copies[0].is_valid && !copies[1].is_valid && (copies[0].is_other || copies[1].is_other))
-        return say(fault, PX_ERR_FOREIGN, "written by another version of px: start that one");
-    if (!copies[0].is_valid && !copies[1].is_valid)
+    if (!copies[0].is_valid && !copies[1].is_valid) {
+        if (copies[0].is_other || copies[1].is_other)
+            return say(fault, PX_ERR_FOREIGN, "written by another version of px: start that one");
         return begin_new(wal, !has_log && copies[1].is_untouched, fault);
+    }
     const bool is_second =
         !copies[0].is_valid || (copies[1].is_valid && copies[1].version > copies[0].version);
     const px_state_copy *newer = &copies[is_second ? 1 : 0];

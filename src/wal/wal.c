@@ -220,7 +220,7 @@ static px_err make_missing(px_wal *wal, px_wal_fault *fault)
     return err;
 }
 
-static px_err set_aside(px_wal *wal, const char *name)
+px_err px_wal_set_aside(px_wal *wal, const char *name)
 {
     char aside[PX_FILE_NAME_BYTES + 8];
     (void)snprintf(aside, sizeof aside, "%s.lost", name);
@@ -236,14 +236,10 @@ static px_err begin_emptied(px_wal *wal, px_found *found, px_wal_place *stated, 
     for (uint32_t i = 0; i < found->count && !err; i++) {
         char name[PX_FILE_NAME_BYTES];
         px_segment_name(found->segments[i].number, name);
-        err = set_aside(wal, name);
+        err = px_wal_set_aside(wal, name);
     }
-    for (unsigned copy = 0; copy < 2; copy++) {
-        if (wal->state_files[copy]) wal->disk->close(wal->disk, wal->state_files[copy]);
-        wal->state_files[copy] = NULL;
-    }
-    static const char *const others[] = {"mark", "state-b", "state-a"};
-    for (size_t i = 0; i < sizeof others / sizeof *others && !err; i++) err = set_aside(wal, others[i]);
+    if (!err) err = px_mark_set_aside(wal);
+    if (!err) err = px_state_set_aside(wal);
     if (err) return say(fault, err, "setting the damaged files aside", px_err_text(err));
     found->count = 0;
     return px_state_open(wal, false, stated, fault);

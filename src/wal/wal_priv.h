@@ -180,12 +180,18 @@ const px_wal_mark *px_segments_seek_index(px_wal *wal, uint64_t index, px_segmen
 uint64_t px_segments_next_cut(const px_wal *wal, uint64_t slot);
 void px_segments_close(px_wal *wal);
 
+/* ---- wal.c ---- */
+/* Renames a file of the folder to NAME.lost; it may not be there. */
+px_err px_wal_set_aside(px_wal *wal, const char *name);
+
 /* ---- state_file.c ---- */
 /* Reads wal->state, or begins a new one; *synced is what the copies state as synced, {0, 0} where they are
  * new. Changes nothing on disk. */
 px_err px_state_open(px_wal *wal, bool has_log, px_wal_place *synced, px_wal_fault *fault);
 /* Writes both copies, the bad or older one first; makes those that are missing. */
 px_err px_state_write_both(px_wal *wal);
+/* Renames both copies, the first one last, so that a later start finds them as bad until all is done. */
+px_err px_state_set_aside(px_wal *wal);
 /* wal->state as one block, and how far the log is synced now. [R15] */
 void px_state_encode(const px_wal *wal, uint8_t *space);
 /* An encoded copy states a newer place. */
@@ -195,6 +201,7 @@ void px_state_put_synced(uint8_t *space, px_wal_place synced);
 /* What it states; all zero where it states nothing, or is not there. Changes nothing on disk. */
 px_err px_mark_open(px_wal *wal, px_wal_stated *newest);
 px_err px_mark_make(px_wal *wal); /* where it was not there */
+px_err px_mark_set_aside(px_wal *wal);
 /* The log is synced up to wal->synced, and is that then. A hint: no error. */
 void px_mark_write(px_wal *wal, const px_wal_stated *is);
 
