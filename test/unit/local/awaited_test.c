@@ -7,33 +7,16 @@
 #include <cmocka.h>
 
 #include "socket_client.h"
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static int setup(void **state)
 {
-    world *w = calloc(1, sizeof *w);
-    world_init(w, PX_LOCAL_LINE);
+    world *w = world_make();
     w->pipe.in = NULL;
     w->config.socket = w->socket;
     *state = w;
     return 0;
-}
-
-static int teardown(void **state)
-{
-    world_deinit(*state);
-    free(*state);
-    return 0;
-}
-
-static int reader(world *w)
-{
-    const int fd = open(w->out, O_RDONLY | O_NONBLOCK);
-    assert_true(fd >= 0);
-    return fd;
 }
 
 static int follower(world *w, const char *request)
@@ -66,7 +49,7 @@ static void a_reader_of_a_fifo_waits_from_its_open_to_its_end(void **state)
     world_open(w);
     world_run_ms(w, 30);
     assert_false(is_awaited(w));
-    const int fd = reader(w);
+    const int fd = world_reader(w);
     assert_true(world_run_until(w, is_awaited, w)); /* its open makes an event, though nothing is written */
     char line[16];
     for (unsigned i = 0; i < 3; i++) {
@@ -82,7 +65,7 @@ static void a_reader_that_is_behind_does_not_wait(void **state)
 {
     world *w = *state;
     world_open(w);
-    const int fd = reader(w);
+    const int fd = world_reader(w);
     assert_true(world_run_until(w, is_awaited, w));
     say_much(w, 3000); /* more than the FIFO holds */
     assert_true(world_run_until_delivered(w, 3000));
@@ -128,7 +111,7 @@ static void who_follows_to_an_end_waits_until_then(void **state)
 
 int main(void)
 {
-#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, world_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_reader_of_a_fifo_waits_from_its_open_to_its_end),
         TEST(a_reader_that_is_behind_does_not_wait),

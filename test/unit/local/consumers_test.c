@@ -18,21 +18,13 @@
 
 static int setup(void **state)
 {
-    world *w = calloc(1, sizeof *w);
-    world_init(w, PX_LOCAL_LINE);
+    world *w = world_make();
     w->config.pipe_count = 0;
     w->config.socket = w->socket;
     world_open(w);
     for (unsigned i = 0; i < MESSAGES; i++) fake_app_say(&w->app, 0, "m", 1);
     assert_true(world_run_until_delivered(w, MESSAGES));
     *state = w;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_deinit(*state);
-    free(*state);
     return 0;
 }
 
@@ -308,7 +300,7 @@ static void who_leaves_with_an_ack_under_way_costs_nothing(void **state)
     assert_goes_on_at(w, "{\"op\":\"follow\",\"consumer\":\"b\"}\n", 4);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, world_teardown)
 
 int main(void)
 {

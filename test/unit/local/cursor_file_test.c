@@ -16,16 +16,8 @@
 
 static int setup(void **state)
 {
-    world *w = calloc(1, sizeof *w);
-    world_init(w, PX_LOCAL_LINE);
+    world *w = world_make();
     *state = w;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_deinit(*state);
-    free(*state);
     return 0;
 }
 
@@ -127,7 +119,7 @@ static void there_is_place_for_so_many_and_no_more(void **state)
     assert_int_equal(index_of(w, name), PX_CURSORS_MAX - 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, world_teardown)
 
 int main(void)
 {

@@ -8,25 +8,16 @@
 
 #include "socket_client.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static int setup(void **state)
 {
-    world *w = calloc(1, sizeof *w);
-    world_init(w, PX_LOCAL_LINE);
+    world *w = world_make();
     w->config.pipe_count = 0;
     w->config.socket = w->socket;
     world_open(w);
     *state = w;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_deinit(*state);
-    free(*state);
     return 0;
 }
 
@@ -360,7 +351,7 @@ static void who_leaves_with_a_send_under_way_costs_nothing(void **state)
     world_kill(w);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, world_teardown)
 
 int main(void)
 {

@@ -19,25 +19,10 @@
 
 static int setup(void **state)
 {
-    world *w = calloc(1, sizeof *w);
-    world_init(w, PX_LOCAL_LINE);
+    world *w = world_make();
     w->pipe.in = NULL;
     *state = w;
     return 0;
-}
-
-static int teardown(void **state)
-{
-    world_deinit(*state);
-    free(*state);
-    return 0;
-}
-
-static int reader(world *w)
-{
-    const int fd = open(w->out, O_RDONLY | O_NONBLOCK);
-    assert_true(fd >= 0);
-    return fd;
 }
 
 /* Puts messages "N" for N in from..upto into the log. */
@@ -117,7 +102,7 @@ static void a_reader_gets_all_messages_in_order(void **state)
     world *w = *state;
     say_numbers(w, 1, 10);
     world_open(w);
-    const int fd = reader(w);
+    const int fd = world_reader(w);
     for (unsigned i = 1; i <= 10; i++) assert_number(w, fd, i);
     say(w, "");
     say(w, "after");
@@ -132,7 +117,7 @@ static void the_cursor_moves_by_what_was_taken_not_by_what_was_written(void **st
     world *w = *state;
     say_numbers(w, 1, 5);
     world_open(w);
-    const int fd = reader(w);
+    const int fd = world_reader(w);
     assert_true(world_run_until_readable(w, fd));
     world_run_ms(w, 50);
     assert_int_equal(cursor_on_disk(w), 0);
@@ -152,11 +137,11 @@ static void a_reader_that_dies_inside_a_message_costs_nothing(void **state)
     say(w, "third");
     world_open(w);
     char bytes[16];
-    const int fd = reader(w);
+    const int fd = world_reader(w);
     assert_true(world_read(w, fd, bytes, 9)); /* "first\nsec" */
     leave(w, fd);
     assert_true(run_until_cursor(w, 1));
-    const int next = reader(w);
+    const int next = world_reader(w);
     assert_line(w, next, "second");
     assert_line(w, next, "third");
     assert_nothing(w, next);
@@ -170,11 +155,11 @@ static void one_byte_short_of_the_newline_is_inside_the_message(void **state)
     say(w, "second");
     world_open(w);
     char bytes[16];
-    const int fd = reader(w);
+    const int fd = world_reader(w);
     assert_true(world_read(w, fd, bytes, 5));
     leave(w, fd);
     assert_int_equal(cursor_on_disk(w), 0);
-    const int next = reader(w);
+    const int next = world_reader(w);
     assert_line(w, next, "first");
     assert_line(w, next, "second");
     close(next);
@@ -186,13 +171,13 @@ static void a_reader_that_leaves_between_messages_changes_nothing(void **state)
     say_numbers(w, 1, 3);
     world_open(w);
     for (unsigned i = 1; i <= 3; i++) {
-        const int fd = reader(w);
+        const int fd = world_reader(w);
         assert_number(w, fd, i);
         close(fd);
     }
     say_numbers(w, 4, 6);
     for (unsigned i = 4; i <= 6; i++) {
-        const int fd = reader(w);
+        const int fd = world_reader(w);
         assert_number(w, fd, i);
         close(fd);
         world_run_ms(w, 5);
@@ -224,7 +209,7 @@ static void readers_that_die_at_random_places_see_every_message_whole(void **sta
     srand(7);
     unsigned next = 1; /* first message that no reader has taken wholly */
     while (next <= count) {
-        const int fd = reader(w);
+        const int fd = world_reader(w);
         const size_t lines = (size_t)rand() % 60, more = (size_t)rand() % 7;
         char bytes[7];
         for (size_t i = 0; i < lines && next <= count; i++) {
@@ -264,7 +249,7 @@ static void messages_of_200_KiB_and_larger_than_the_fifo_go_through(void **state
         fake_app_say(&w->app, 0, bytes, sizes[i]);
     }
     world_open(w);
-    const int fd = reader(w);
+    const int fd = world_reader(w);
     assert_true(fcntl(fd, F_SETPIPE_SZ, 65536) >= 0); /* no larger than the smallest px meets */
     world_kill(w);
     world_open(w);
@@ -302,7 +287,7 @@ static void a_reader_that_stops_reading_costs_no_processor_time(void **state)
     memset(line, 'w', sizeof line);
     for (int i = 0; i < 3000; i++) fake_app_say(&w->app, 0, line, sizeof line);
     world_open(w);
-    const int fd = reader(w);
+    const int fd = world_reader(w);
     assert_true(world_run_until_readable(w, fd));
     world_run_ms(w, 100);
     const uint64_t turns = px_loop_turns(w->loop);
@@ -325,7 +310,7 @@ static void a_killed_px_leaves_whole_messages_in_the_fifo_and_repeats_but_never_
     const unsigned count = 20000;
     say_numbers(w, 100001, 100000 + count);
     world_open(w);
-    const int fd = reader(w);
+    const int fd = world_reader(w);
     unsigned expected = 1, kills = 0;
     while (expected <= count) {
         char line[16];
@@ -357,7 +342,7 @@ static void a_clean_stop_waits_for_the_reader_and_repeats_nothing(void **state)
     assert_int_equal(cursor_on_disk(w), 500);
     say(w, "next");
     world_open(w);
-    const int fd = reader(w);
+    const int fd = world_reader(w);
     assert_line(w, fd, "next");
     close(fd);
 }
@@ -367,7 +352,7 @@ static void a_clean_stop_waits_a_second_for_a_reader_that_does_not_read(void **s
     world *w = *state;
     say_numbers(w, 1, 5);
     world_open(w);
-    const int fd = reader(w);
+    const int fd = world_reader(w);
     assert_number(w, fd, 1);
     const uint64_t before_us = w->clock->now_us(w->clock);
     world_stop(w);
@@ -376,7 +361,7 @@ static void a_clean_stop_waits_a_second_for_a_reader_that_does_not_read(void **s
     assert_int_equal(cursor_on_disk(w), 1);
     close(fd);
     world_open(w);
-    const int next = reader(w);
+    const int next = world_reader(w);
     for (unsigned i = 2; i <= 5; i++) assert_number(w, next, i);
     close(next);
 }
@@ -400,7 +385,7 @@ static void from_end_begins_behind_what_was_chosen_when_it_asked(void **state)
     w->app.is_held = true; /* nobody can tell yet where the log ends */
     say_numbers(w, 1, 5);
     world_open(w);
-    const int fd = reader(w);
+    const int fd = world_reader(w);
     assert_true(world_run_until_delivered(w, 5));
     say_numbers(w, 6, 8);
     assert_true(world_run_until_delivered(w, 8));
@@ -429,7 +414,7 @@ static void from_end_stays_where_it_was_at_the_first_start(void **state)
     world_kill(w);
     say(w, "while away");
     world_open(w);
-    const int fd = reader(w);
+    const int fd = world_reader(w);
     assert_line(w, fd, "while away");
     close(fd);
 }
@@ -467,11 +452,11 @@ static void a_fifo_that_was_removed_is_made_again(void **state)
     world *w = *state;
     say_numbers(w, 1, 3);
     world_open(w);
-    const int fd = reader(w);
+    const int fd = world_reader(w);
     assert_number(w, fd, 1);
     unlink(w->out);
     world_run_ms(w, 1300);
-    const int next = reader(w);
+    const int next = world_reader(w);
     assert_number(w, next, 2);
     assert_number(w, next, 3);
     close(fd);
@@ -486,7 +471,7 @@ static void a_cursor_beyond_the_log_waits_and_says_so(void **state)
     assert_non_null(px_cursor_make(file, PX_CURSOR_PIPE, "1", 3));
     px_cursor_file_close(file);
     world_open(w);
-    const int fd = reader(w);
+    const int fd = world_reader(w);
     say_numbers(w, 1, 2);
     assert_true(world_run_until_delivered(w, 2));
     assert_nothing(w, fd);
@@ -510,7 +495,7 @@ static void messages_that_the_log_no_longer_has_are_passed_over(void **state)
     assert_non_null(px_cursor_make(file, PX_CURSOR_PIPE, "1", 3));
     px_cursor_file_close(file);
     world_open(w);
-    const int fd = reader(w);
+    const int fd = world_reader(w);
     assert_number(w, fd, 10);
     assert_number(w, fd, 11);
     assert_int_equal(w->log_count, 1);
@@ -524,7 +509,7 @@ static void in_format_json_index_origin_and_time_are_told(void **state)
     world_open(w);
     fake_app_say(&w->app, 1, "say \"hi\"\n\x01", 10);
     fake_app_say(&w->app, 0, "\xff", 1);
-    const int fd = reader(w);
+    const int fd = world_reader(w);
     assert_line(
         w, fd,
         "{\"index\":1,\"from\":\"b.example\",\"time\":1767225600123,\"data\":\"say \\\"hi\\\"\\n\\u0001\"}");
@@ -541,18 +526,18 @@ static void in_format_length_the_prefix_counts_as_part_of_the_message(void **sta
     fake_app_say(&w->app, 0, "", 0);
     fake_app_say(&w->app, 0, "c", 1);
     char bytes[32];
-    const int fd = reader(w);
+    const int fd = world_reader(w);
     assert_true(world_read(w, fd, bytes, 7 + 3)); /* inside the prefix of the empty message */
     assert_memory_equal(bytes, "\0\0\0\3a\nb\0\0\0", 10);
     leave(w, fd);
     assert_true(run_until_cursor(w, 1));
-    const int next = reader(w);
+    const int next = world_reader(w);
     assert_true(world_read(w, next, bytes, 9));
     assert_memory_equal(bytes, "\0\0\0\0\0\0\0\1c", 9);
     close(next);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, world_teardown)
 
 int main(void)
 {

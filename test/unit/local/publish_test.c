@@ -7,25 +7,16 @@
 #include <cmocka.h>
 
 #include "socket_client.h"
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 static int setup(void **state)
 {
-    world *w = calloc(1, sizeof *w);
-    world_init(w, PX_LOCAL_LINE);
+    world *w = world_make();
     w->config.pipe_count = 0;
     w->config.socket = w->socket;
     *state = w;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_deinit(*state);
-    free(*state);
     return 0;
 }
 
@@ -185,7 +176,7 @@ static void a_stop_is_told_behind_the_last_acknowledgement(void **state)
     assert_closed(w, fd);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, world_teardown)
 
 int main(void)
 {

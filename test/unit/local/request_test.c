@@ -8,23 +8,14 @@
 
 #include "socket_client.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 static int setup(void **state)
 {
-    world *w = calloc(1, sizeof *w);
-    world_init(w, PX_LOCAL_LINE);
+    world *w = world_make();
     w->config.socket = w->socket;
     world_open(w);
     *state = w;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_deinit(*state);
-    free(*state);
     return 0;
 }
 
@@ -98,7 +89,7 @@ static void the_words_name_the_field(void **state)
     close(fd);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, world_teardown)
 
 int main(void)
 {

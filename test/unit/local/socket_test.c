@@ -22,18 +22,10 @@
 
 static int setup(void **state)
 {
-    world *w = calloc(1, sizeof *w);
-    world_init(w, PX_LOCAL_LINE);
+    world *w = world_make();
     w->config.pipe_count = 0;
     w->config.socket = w->socket;
     *state = w;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_deinit(*state);
-    free(*state);
     return 0;
 }
 
@@ -607,7 +599,7 @@ static void a_socket_file_that_was_removed_is_made_anew(void **state)
     close(late);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, world_teardown)
 
 int main(void)
 {

@@ -9,7 +9,6 @@
 #include "world.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -37,17 +36,9 @@ static void on_ready(px_stream_events *events, uint32_t ready)
 
 static int setup(void **state)
 {
-    world *w = calloc(1, sizeof *w);
-    world_init(w, PX_LOCAL_LINE);
+    world *w = world_make();
     *state = w;
     return w->streams->make_fifo(w->streams, w->out, 0600) == PX_OK ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    world_deinit(*state);
-    free(*state);
-    return 0;
 }
 
 static px_stream *open_writer(world *w, listener *told)
@@ -214,7 +205,7 @@ static void a_socket_file_that_is_not_its_own_any_more_is_left(void **state)
     w->streams->close(w->streams, second);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, world_teardown)
 
 int main(void)
 {

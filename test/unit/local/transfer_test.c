@@ -7,24 +7,15 @@
 #include <cmocka.h>
 
 #include "socket_client.h"
-#include <stdlib.h>
 #include <unistd.h>
 
 static int setup(void **state)
 {
-    world *w = calloc(1, sizeof *w);
-    world_init(w, PX_LOCAL_LINE);
+    world *w = world_make();
     w->config.socket = w->socket;
     w->app.is_peer_up = true;
     world_open(w);
     *state = w;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_deinit(*state);
-    free(*state);
     return 0;
 }
 
@@ -105,7 +96,7 @@ static void a_diverged_node_says_so_to_all_who_ask_and_wait(void **state)
     close(asker);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, world_teardown)
 
 int main(void)
 {

@@ -410,3 +410,25 @@ void world_deinit(world *w)
     unlink(w->socket);
     px_assert(rmdir(w->folder) == 0);
 }
+
+world *world_make(void)
+{
+    world *w = calloc(1, sizeof *w);
+    px_assert(w);
+    world_init(w, PX_LOCAL_LINE);
+    return w;
+}
+
+int world_teardown(void **state)
+{
+    world_deinit(*state);
+    free(*state);
+    return 0;
+}
+
+int world_reader(const world *w)
+{
+    const int fd = open(w->out, O_RDONLY | O_NONBLOCK);
+    px_assert(fd >= 0);
+    return fd;
+}

@@ -54,6 +54,10 @@ typedef struct {
 /* A scratch folder, the node, and one pipe of this format in it; opened by world_open. */
 void world_init(world *w, px_local_format format);
 void world_deinit(world *w);
+/* One of its own, of lines; for a setup. */
+world *world_make(void);
+/* The teardown of a test whose state is a world of world_make. */
+int world_teardown(void **state);
 
 void world_open(world *w);
 /* As kill -9 would: nothing is waited for. */
@@ -72,6 +76,9 @@ void world_run_ms(world *w, uint32_t ms);
 bool world_run_until_delivered(world *w, uint64_t index);
 /* Runs until a reader may go on: the descriptor is readable. */
 bool world_run_until_readable(world *w, int fd);
+
+/* Opens the `out` FIFO for reading; the descriptor does not block. */
+int world_reader(const world *w);
 
 /* What was dropped on the way in, as counted. */
 px_local_counters world_count(world *w, const char *direction);
