@@ -107,19 +107,24 @@ typedef struct {
     bool is_other;     /* of another version of px, by its first bytes */
 } px_state_copy;
 
-/* The characters before the digit of the version. */
+/* Every version of px begins with these characters and its digit, and ends with the checksum. */
+static bool has_checksum(const uint8_t *space)
+{
+    uint64_t crc;
+    (void)get_number(space + CRC_AT, &crc);
+    return crc == px_crc32c(0, space, CRC_AT);
+}
+
 static bool is_of_other_version(const uint8_t *space)
 {
-    return memcmp(space, "PXS", 3) == 0 && space[3] >= '0' && space[3] <= '9' &&
-           space[3] != STATE_MAGIC >> 24;
+    return has_checksum(space) && memcmp(space, "PXS", 3) == 0 && space[3] != STATE_MAGIC >> 24;
 }
 
 static bool decode_state(const uint8_t *space, px_state_copy *copy)
 {
     px_state *state = &copy->state;
-    uint64_t magic, crc, packed;
-    (void)get_number(space + CRC_AT, &crc);
-    if (crc != px_crc32c(0, space, CRC_AT)) return false;
+    uint64_t magic, packed;
+    if (!has_checksum(space)) return false;
     const uint8_t *at = get_number(space, &magic);
     if (magic != STATE_MAGIC) return false;
     at = get_number(at, &copy->version);

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/crc32c.h"
 #include "codec/wire.h"
 #include "world.h"
 #include <stdlib.h>
@@ -137,12 +138,33 @@ static void r16__two_bad_copies_are_an_emptied_disk(void **state)
     }
 }
 
+/* A bit of the version's digit may rot like any other. */
+static void r16__a_rotten_version_is_no_other_version(void **state)
+{
+    world *w = *state;
+    fake_disk_flip(w->disk, "state-a", 3, 1);
+    fake_disk_flip(w->disk, "state-b", 200, 1);
+    assert_int_equal(world_try_open(w), PX_OK);
+    assert_int_equal(w->restored.length, 0);
+}
+
+static void become_version_2(world *w, const char *name)
+{
+    uint8_t space[4096];
+    uint64_t size_bytes = 0;
+    memcpy(space, fake_disk_stable(w->disk, name, &size_bytes), sizeof space);
+    space[3] = '2';
+    const uint32_t crc = px_crc32c(0, space, sizeof space - 8);
+    for (unsigned i = 0; i < 4; i++) space[sizeof space - 8 + i] = (uint8_t)(crc >> 8 * i);
+    fake_disk_spoil(w->disk, name, 0, space, sizeof space);
+}
+
 /* A downgrade is no loss: nothing is set aside. */
 static void r18__a_small_state_of_another_version_is_refused_and_nothing_changes(void **state)
 {
     world *w = *state;
-    fake_disk_spoil(w->disk, "state-a", 3, (const uint8_t *)"2", 1);
-    fake_disk_spoil(w->disk, "state-b", 3, (const uint8_t *)"2", 1);
+    become_version_2(w, "state-a");
+    become_version_2(w, "state-b");
     const uint64_t before = world_fingerprint(w);
     assert_int_equal(world_try_open(w), PX_ERR_FOREIGN);
     assert_non_null(strstr(w->fault.what, "version"));
@@ -385,6 +407,7 @@ int main(void)
         TEST(r16__two_bad_copies_of_a_node_that_is_alone_are_refused_and_nothing_changes),
         TEST(r16__two_bad_copies_of_a_node_that_is_alone_are_refused_without_a_log_too),
         TEST(r16__two_bad_copies_are_an_emptied_disk),
+        TEST(r16__a_rotten_version_is_no_other_version),
         TEST(r18__a_small_state_of_another_version_is_refused_and_nothing_changes),
         TEST(r18__the_folder_of_another_node_is_refused_and_nothing_changes),
         TEST(r18__a_record_of_somebody_else_is_refused_and_nothing_changes),
