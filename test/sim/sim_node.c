@@ -105,11 +105,12 @@ static void on_timer(sim_world *world, void *context, uint64_t run);
 /* An event for its next timer, where none comes as early. */
 static void arm_timer(sim_node *node)
 {
-    const uint64_t next_us = sim_clock_next_us(&node->clock);
-    if (next_us == UINT64_MAX || next_us >= node->timer_us) return;
     sim_world *world = node->world;
+    uint64_t next_us = sim_clock_next_us(&node->clock);
+    if (next_us < world->now_us) next_us = world->now_us;
+    if (next_us == UINT64_MAX || next_us >= node->timer_us) return;
     node->timer_us = next_us;
-    sim_world_after(world, next_us > world->now_us ? next_us - world->now_us : 0, on_timer, node, node->run);
+    sim_world_after(world, next_us - world->now_us, on_timer, node, node->run);
 }
 
 static void watch_role(sim_node *node)
@@ -166,7 +167,9 @@ static void on_turn(sim_world *world, void *context, uint64_t run)
 static void on_timer(sim_world *world, void *context, uint64_t run)
 {
     sim_node *node = context;
-    if (run != node->run || !node->node || sim_node_defers(world, node->place)) return;
+    if (run != node->run || !node->node) return;
+    if (world->current.time_us != node->timer_us) return; /* an earlier one has come, and armed the next */
+    if (sim_node_defers(world, node->place)) return;
     node->timer_us = UINT64_MAX;
     if (sim_clock_next_us(&node->clock) > world->now_us) {
         arm_timer(node);
