@@ -50,7 +50,7 @@ static void spread_bytes(sim_work *work, uint64_t each)
 
 static void draw_work(sim_world *world, sim_work *work)
 {
-    static const uint64_t rates[] = {5, 15, 50, 150}; /* messages a second, of all intakes */
+    static const uint64_t rates[] = {4, 10, 30, 90}; /* messages a second, of all intakes */
     const uint64_t rate = rates[draw(world, 0, 3)];
     work->intakes = (uint32_t)draw(world, 1, 3);
     work->burst_messages = draw_one_in(world, 3) ? 1 : draw(world, 2, 30);
@@ -89,6 +89,7 @@ static void draw_sessions(sim_world *world, sim_work *work)
     if (sim_below(world, SIM_CHANCE_SESSIONS, 2) == 0) return;
     work->sessions = 1 + (uint32_t)sim_below(world, SIM_CHANCE_SESSIONS, 4);
     work->session_gap_us = sim_between(world, SIM_CHANCE_SESSIONS, 80 * SIM_MS, 3 * SIM_SECOND);
+    if (work->burst_messages > 30) work->session_gap_us *= work->burst_messages / 30;
     if (sim_below(world, SIM_CHANCE_SESSIONS, 8) != 0) return;
     /* Fenced ones stay for a window, open pipes for good, an opening takes a slot: with fewer places there
      * might be none. */
@@ -97,7 +98,7 @@ static void draw_sessions(sim_world *world, sim_work *work)
     work->sessions = (uint32_t)sim_between(world, SIM_CHANCE_SESSIONS, 2 * least, SIM_SESSIONS_MAX);
     work->large_per_million /= 100; /* each says something as well */
     if (work->burst_messages > 30) work->burst_messages = 30;
-    work->session_gap_us = sim_between(world, SIM_CHANCE_SESSIONS, 10 * SIM_MS, 40 * SIM_MS);
+    work->session_gap_us = sim_between(world, SIM_CHANCE_SESSIONS, 30 * SIM_MS, 120 * SIM_MS);
 }
 
 static void draw_consumers(sim_world *world, sim_work *work)

@@ -23,8 +23,9 @@ void *sim_forked_shared(size_t size_bytes)
 
 static void run_child(uint32_t count, sim_piece *do_piece, void *context, uint32_t *done)
 {
-    /* Disks come and go by the hundred megabytes: what was given back is kept for the next. */
-    (void)mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    /* Disks come and go by the hundred megabytes: what was given back is kept for the next. A node's core is
+     * larger, and mostly left as it is: pages that are zero already spare the zeroing. */
+    (void)mallopt(M_MMAP_THRESHOLD, 4 << 20);
     (void)mallopt(M_TRIM_THRESHOLD, 1 << 30);
     (void)mallopt(M_TOP_PAD, 16 << 20);
     while (*done < count) {
