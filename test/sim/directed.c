@@ -40,6 +40,24 @@ static void barrier_behind_probe(sim_world *world)
     wait_ms(world, 5);
 }
 
+/* A's question comes when B and C have promised above its ballot: their answers serve nobody. */
+static void probe_above_promise(sim_world *world)
+{
+    (void)depose_unheard(world, B);
+    ask_barrier(world, A);
+    wait_ms(world, 1);
+    sim_net_release(world->net, ALL, MASK(A)); /* to the question before; the next one leaves */
+    const uint64_t probe = core_at(world, A)->probe;
+    until(world, core_at(world, A)->probe > probe);
+    sim_check(world,
+              leads(world, A) && px_ballot_less(core_at(world, A)->ballot, core_at(world, B)->promised) &&
+                  px_ballot_less(core_at(world, A)->ballot, core_at(world, C)->promised),
+              "scenario", "A leads no longer, or nobody has promised above it");
+    wait_ms(world, 2);
+    sim_net_release(world->net, ALL, MASK(A));
+    wait_ms(world, 5);
+}
+
 /* B asked in the run before; the answer comes to this run, which asks, too. */
 static void barrier_of_a_former_run(sim_world *world)
 {
@@ -331,6 +349,7 @@ static void early_vote(sim_world *world)
 
 static const sim_directed others[] = {
     {"barrier-behind-probe", 3, barrier_behind_probe, false},
+    {"probe-above-promise", 3, probe_above_promise, false},
     {"barrier-of-a-former-run", 3, barrier_of_a_former_run, false},
     {"prompt-reader", 3, prompt_reader, false},
     {"resting-leader", 3, resting_leader, false},
