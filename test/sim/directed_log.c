@@ -228,14 +228,19 @@ static void accept_before_sync(sim_world *world)
 
 /* ---- [R9] catching up without traffic: an idle cluster must bring a node up, too ---- */
 
-static void miss_everything(sim_world *world)
+static void miss(sim_world *world, uint64_t slots)
 {
     sim_node_crash(world, C, true);
     const uint64_t before = taken_of(world, A);
-    while (taken_of(world, A) < before + 2 * PX_WINDOW_SLOTS) {
+    while (taken_of(world, A) < before + slots) {
         push(world, A, 1);
         until(world, all_told(world, A));
     }
+}
+
+static void miss_everything(sim_world *world)
+{
+    miss(world, 2 * PX_WINDOW_SLOTS);
 }
 
 static void idle_catch_up(sim_world *world)
@@ -264,6 +269,25 @@ static void idle_empty(sim_world *world)
     sim_check(world, core_at(world, C)->voters.current.number == 1, "voter", "an emptied disk votes");
 }
 
+/* Its loop is so slow that more slots come, chosen and synced, before its next turn than it keeps in memory.
+ * Found by seed 1002481 of 60 s with three nodes. */
+static void catch_up_in_one_turn(sim_world *world)
+{
+    sim_node *node = world->nodes[C];
+    miss(world, PX_TAIL_SLOTS + PX_UNSYNCED_SLOTS_MAX);
+    node->disk.sync_us = 3 * SIM_MS; /* so that writes queue, and each begins the next without a turn */
+    sim_node_start(world, C);
+    until(world, taken_of(world, C) > node_at(world, C)->view.state.durable + 4 * PX_WINDOW_SLOTS &&
+                     !node->is_turn_due);
+    const uint64_t before = taken_of(world, C);
+    node->is_turn_due = true; /* it does not come yet */
+    until(world, taken_of(world, C) > before + PX_TAIL_SLOTS);
+    sim_check(world, node->is_turn_due, "scenario", "a turn has come");
+    node->is_turn_due = false;
+    until(world, node_at(world, C)->delivered_slot == taken_of(world, A));
+    until(world, node->app.reader.next == world->checks->order_count + 1);
+}
+
 const sim_directed sim_directed_log[] = {
     {"longest-log", 3, longest_log, false},
     {"adopt-tail", 3, adopt_tail, false},
@@ -275,5 +299,6 @@ const sim_directed sim_directed_log[] = {
     {"accept-before-sync", 3, accept_before_sync, false},
     {"idle-catch-up", 3, idle_catch_up, false},
     {"idle-empty", 3, idle_empty, false},
+    {"catch-up-in-one-turn", 3, catch_up_in_one_turn, false},
     {NULL, 0, NULL, false},
 };
