@@ -98,6 +98,7 @@ static const px_wire_field heard_fields[] = {
     FIELD("served", PX_VALUE_FLAG, core.served),
     FIELD("leads", PX_VALUE_BALLOT, core.leads),
     FIELD("follows", PX_VALUE_BALLOT, core.follows),
+    {.name = "above", .value = PX_VALUE_NUMBER, .offset = offsetof(px_wire, core.above), .is_optional = true},
     FIELD("disk", PX_VALUE_DISK, core.disk),
     STATE,
 };

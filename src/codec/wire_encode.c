@@ -226,6 +226,7 @@ static void write_members(px_json_writer *writer, const px_wire_member *members,
 static void write_value(px_json_writer *writer, const px_wire_field *field, const void *base)
 {
     const void *const value = at_offset(base, field->offset);
+    if (is_missing(field, value)) return;
     px_json_write_key(writer, field->name);
     if (field->value == PX_VALUE_RECORD) {
         write_record(writer, field->record, value);

@@ -257,9 +257,9 @@ void px_acceptor_on_accept(px_core *core, uint32_t from, const px_message *messa
         accept_next(core, from, message);
     take_chosen(core, message->ballot, message->state.chosen);
     if (PX_MUTANT("r2_accepted_before_durable")) {
-        const px_message accepted = {
-            PX_MESSAGE_ACCEPTED, message->ballot, px_core_state_taken(core), {0}, 0, 0, {0}, {0}, false,
-            PX_DISK_WELL};
+        const px_message accepted = {.kind = PX_MESSAGE_ACCEPTED,
+                                     .ballot = message->ballot,
+                                     .state = px_core_state_taken(core)};
         px_core_send(core, 1u << from, px_at_once(), &accepted);
     }
 }

@@ -62,7 +62,7 @@ bool px_check_message(px_core *core, uint32_t from, const px_message *message)
 {
     const char *words = NULL;
     if (!is_ballot_sane(core, message->ballot) || !is_ballot_sane(core, message->leads) ||
-        !is_ballot_sane(core, message->follows)) {
+        !is_ballot_sane(core, message->follows) || message->above >= PX_BALLOT_NUMBER_END) {
         words = "a ballot is out of its bounds";
     } else if (!is_ballot_its(core, from, message)) {
         words = "the ballot is not one that its sender may name";
@@ -206,7 +206,7 @@ static uint64_t mix_peer(uint64_t digest, const px_peer *peer)
     digest = mix_ballot(mix_ballot(digest, peer->state.promised), peer->state.accepted);
     digest = mix(mix(mix(digest, peer->state.durable), peer->state.taken), peer->state.chosen);
     digest = mix_ballot(mix_ballot(mix(digest, peer->heard_round), peer->leads), peer->follows);
-    digest = mix(mix(mix(digest, peer->served), (uint64_t)peer->disk), peer->has_promised);
+    digest = mix(mix(mix(mix(digest, peer->above), peer->served), (uint64_t)peer->disk), peer->has_promised);
     digest = mix(mix(mix(digest, peer->accepted_length), peer->is_streaming), peer->sent);
     digest = mix(mix(mix(digest, peer->sync_round), peer->sync_wait), peer->differs);
     return mix(mix(digest, peer->state.is_quiet), peer->storage_id);

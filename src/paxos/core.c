@@ -140,6 +140,7 @@ static bool note_message(px_core *core, uint32_t from, const px_message *message
         note_ballot(core, message->state.promised);
         note_ballot(core, message->leads);
         note_ballot(core, message->follows);
+        note_ballot(core, (px_ballot){.number = message->above});
     }
     if (has_state(message->kind)) {
         px_check_state(core, from, &message->state);

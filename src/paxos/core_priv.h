@@ -59,6 +59,7 @@ typedef struct {
     /* election.c: its latest answer */
     uint64_t heard_round; /* own round that it answered; 0: none since the link came up */
     px_ballot leads, follows;
+    uint64_t above;
     bool served;
     px_disk_health disk;
 

@@ -88,7 +88,7 @@ typedef struct {
     uint32_t able;          /* of them, those whose disks keep up: who is overdue cannot vote now */
     uint32_t agreeing;      /* of them, those that promised nothing above the own ballot */
     bool is_other_served;   /* one of them is served */
-    bool is_unserved_above; /* one is not, and promised above the own ballot */
+    bool is_unserved_above; /* one is not, or is heard by one, and promised above the own ballot */
     bool has_well_disk, has_space;
 } px_census;
 
@@ -105,6 +105,9 @@ static px_census take_census(const px_core *core)
         if (!is_above) census.agreeing++;
         if (peer->served) census.is_other_served = true;
         if (!peer->served && is_above) census.is_unserved_above = true;
+        /* Or one behind a follower: what it says of a ballot that it no longer follows is old. */
+        if (px_ballot_equal(peer->follows, core->ballot) && peer->above >= core->ballot.number)
+            census.is_unserved_above = true;
         if (peer->disk == PX_DISK_WELL) census.has_well_disk = true;
         if (peer->disk != PX_DISK_FULL) census.has_space = true;
     }
@@ -211,6 +214,22 @@ void px_election_on_tick(px_core *core)
 
 /* ---- messages ---- */
 
+/* The highest number of those whom nobody serves and who promised above the leader that is heard here: what
+ * they promised keeps them from following it by way of this node, and it may not hear them itself. [R14] */
+static uint64_t number_above(const px_core *core, px_ballot leader)
+{
+    uint64_t number = 0;
+    if (px_ballot_is_none(leader) || PX_MUTANT("r14_promise_is_not_passed_on")) return 0;
+    for (uint32_t member = 0; member < core->config.member_count; member++) {
+        const px_peer *peer = &core->peers[member];
+        const px_ballot promised = peer->state.promised;
+        if (member == core->config.self || !px_election_is_heard(core, member)) continue;
+        if (peer->served || !px_voters_counts(core, member) || !px_ballot_less(leader, promised)) continue;
+        if (promised.number > number) number = promised.number;
+    }
+    return number;
+}
+
 void px_election_on_heartbeat(px_core *core, uint32_t from, const px_message *message)
 {
     px_catchup_on_state(core, from);
@@ -229,6 +248,7 @@ void px_election_on_heartbeat(px_core *core, uint32_t from, const px_message *me
         heard.follows = core->ballot;
     else if (core->phase != PX_PHASE_ADOPTING)
         heard.follows = px_election_leader_heard(core, &leader);
+    if (core->phase == PX_PHASE_FOLLOWER) heard.above = number_above(core, heard.follows);
     px_core_send(core, 1u << from, px_at_once(), &heard);
 }
 
@@ -241,6 +261,7 @@ void px_election_on_heard(px_core *core, uint32_t from, const px_message *messag
     peer->heard_round = PX_MUTANT("r13_old_answers_count") ? core->round : message->round;
     peer->leads = message->leads;
     peer->follows = message->follows;
+    peer->above = message->above;
     peer->served = message->served;
     peer->disk = message->disk;
     px_catchup_on_state(core, from);
@@ -277,6 +298,7 @@ void px_election_on_link(px_core *core, uint32_t member, bool is_up)
     px_peer *peer = &core->peers[member];
     peer->heard_round = 0;
     peer->leads = peer->follows = (px_ballot){0, 0, 0};
+    peer->above = 0;
     peer->served = false;
     peer->disk = PX_DISK_WELL;
     if (is_up) send_heartbeat(core, 1u << member);

@@ -19,7 +19,7 @@
 
 typedef enum {
     PX_MESSAGE_HEARTBEAT = 1, /* state, round: a request; an answer proves the link both ways [R13] */
-    PX_MESSAGE_HEARD,         /* state, round, served, leads, follows, disk: its answer */
+    PX_MESSAGE_HEARD,         /* state, round, served, leads, follows, above, disk: its answer */
     PX_MESSAGE_PREPARE,       /* ballot, state */
     PX_MESSAGE_PROMISE,       /* ballot, state: the log as taken, and durable by the time this leaves [R3] */
     PX_MESSAGE_REFUSE,        /* ballot that was refused, state */
@@ -74,7 +74,8 @@ typedef struct {
     uint64_t probe;
     px_ballot leads;   /* ballot the sender leads, adopting included, or none */
     px_ballot follows; /* of the leader that the sender hears; of its own where it proposes; or none */
-    bool served;       /* [R13] */
+    uint64_t above; /* number that somebody promised above `follows` whom the sender hears unserved, or 0 */
+    bool served;    /* [R13] */
     px_disk_health disk;
 } px_message;
 

@@ -241,6 +241,76 @@ static void r14__a_leader_campaigns_anew_above_an_unserved_promise(void **state)
     bench_prove(a_leader_rises_above_the_unserved, "r14_leader_ignores_unserved_above");
 }
 
+/* Member 1 follows, and hears member 2, which has promised more and which the leader does not hear. */
+static bool a_leader_rises_above_whom_its_follower_hears(void)
+{
+    px_bench *bench = bench_open(0, 3, true);
+    const px_ballot ballot = bench_lead(bench, 6);
+    px_message heard = {.kind = PX_MESSAGE_HEARD, .served = true, .follows = ballot};
+    heard.state.promised = ballot;
+    heard.above = ballot.number + 5;
+    heard.follows = ballot_of(ballot.number, 1); /* of another ballot that says nothing */
+    bench_rounds(bench, 2, 2, &heard);
+    bool holds = bench->view.elections == 1;
+    heard.follows = ballot;
+    bench_rounds(bench, 2, 2, &heard);
+    bench_sync(bench);
+    holds = holds && bench->view.elections == 2 && bench->view.state.promised.number == ballot.number + 6;
+    bench_close(bench);
+    return holds;
+}
+
+static void r14__a_leader_campaigns_anew_above_whom_its_follower_hears(void **state)
+{
+    (void)state;
+    assert_true(a_leader_rises_above_whom_its_follower_hears());
+}
+
+static uint64_t above_said(px_bench *bench)
+{
+    const px_message heartbeat = {.kind = PX_MESSAGE_HEARTBEAT, .round = 9};
+    bench_give(bench, 1, &heartbeat);
+    const px_effect *said = bench_sent_now(bench, PX_MESSAGE_HEARD, 1);
+    assert_non_null(said);
+    return said->send.message.above;
+}
+
+/* Gives it two answers to its latest round: of member 1, which leads, and of member 2. */
+static void answer_both(px_bench *bench, px_ballot leads, const px_message *other)
+{
+    px_message leader = {.kind = PX_MESSAGE_HEARD, .served = true, .leads = leads, .follows = leads};
+    px_message answer = *other;
+    leader.state.promised = leads;
+    bench_rounds(bench, 1, 0, &leader);
+    const px_effect *heartbeat = bench_sent_now(bench, PX_MESSAGE_HEARTBEAT, 1);
+    assert_non_null(heartbeat);
+    leader.round = answer.round = heartbeat->send.message.round;
+    bench_give(bench, 1, &leader);
+    bench_give(bench, 2, &answer);
+}
+
+static bool a_follower_passes_a_higher_promise_on(void)
+{
+    px_bench *bench = bench_open(0, 3, true);
+    px_message other = {.kind = PX_MESSAGE_HEARD, .state.promised = ballot_of(9, 2)};
+    answer_both(bench, ballot_of(5, 1), &other);
+    bool holds = above_said(bench) == 9;
+    other.served = true; /* by another leader */
+    answer_both(bench, ballot_of(5, 1), &other);
+    holds = holds && above_said(bench) == 0;
+    other.served = false;
+    answer_both(bench, ballot_of(10, 1), &other); /* the leader is above it by now */
+    holds = holds && above_said(bench) == 0;
+    bench_close(bench);
+    return holds;
+}
+
+static void r14__a_follower_tells_the_leader_of_a_higher_promise_that_nobody_serves(void **state)
+{
+    (void)state;
+    bench_prove(a_follower_passes_a_higher_promise_on, "r14_promise_is_not_passed_on");
+}
+
 static void r14__a_minority_does_not_campaign(void **state)
 {
     (void)state;
@@ -442,6 +512,8 @@ int main(void)
         cmocka_unit_test(r14__nobody_campaigns_while_an_answerer_is_served),
         cmocka_unit_test(r14__a_campaign_is_above_every_number_seen),
         cmocka_unit_test(r14__a_leader_campaigns_anew_above_an_unserved_promise),
+        cmocka_unit_test(r14__a_leader_campaigns_anew_above_whom_its_follower_hears),
+        cmocka_unit_test(r14__a_follower_tells_the_leader_of_a_higher_promise_that_nobody_serves),
         cmocka_unit_test(r14__a_minority_does_not_campaign),
         cmocka_unit_test(r14__a_candidate_that_nobody_hears_gives_up),
         cmocka_unit_test(r14__a_leader_hands_over_to_a_caught_up_voter_and_stops),

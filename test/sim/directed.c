@@ -187,8 +187,8 @@ static void late_forward(sim_world *world)
 
 /* ---- [R14] elections ---- */
 
-/* C has promised more than the leader's ballot, and nobody serves it. */
-static void unserved_above(sim_world *world)
+/* C has promised more than the leader's ballot, is down, and the net is whole. */
+static void promise_above(sim_world *world)
 {
     drop(world, MASK(C), ALL, 0);
     hand_over(world, A, C);
@@ -199,9 +199,39 @@ static void unserved_above(sim_world *world)
     drop(world, ALL, MASK(B), PX_MESSAGE_HEARD); /* only A campaigns, with the next number after its own */
     until(world, leads(world, A));
     clear(world);
+}
+
+static void start_above(sim_world *world)
+{
     sim_node_start(world, C);
     sim_check(world, px_ballot_less(core_at(world, A)->ballot, core_at(world, C)->promised), "scenario",
               "C has not promised more than %llu", (unsigned long long)number_of(world, A));
+}
+
+/* Nobody serves C. */
+static void unserved_above(sim_world *world)
+{
+    promise_above(world);
+    start_above(world);
+}
+
+/* C reaches B alone, which A serves: A must learn of C's promise by B, or C has no leader for as long as that
+ * lasts, and what is written there waits. Found by seed 1002848 of 60 s at 8c7e24b. */
+static void unserved_behind_a_follower(sim_world *world)
+{
+    promise_above(world);
+    part(world, MASK(A), MASK(C));
+    start_above(world);
+    until(world, are_linked(world, B, C));
+    sim_world_run_until(world, world->now_us + sim_liveness_bound_us(world));
+    sim_check(world, sim_liveness_leader(world, MASK(A) | MASK(B) | MASK(C)) < PX_MEMBERS_MAX, "liveness",
+              "who promised more than the leader's ballot, behind a follower, has no leader");
+    const uint64_t number = number_of(world, A), elections = world->counts.leaders;
+    push(world, C, 1);
+    until(world, all_told(world, C));
+    wait_ms(world, 3000);
+    sim_check(world, leads(world, A) && number_of(world, A) == number && world->counts.leaders == elections,
+              "stable leader", "C makes the leader campaign again and again");
 }
 
 /* D is the only one to reach a majority, and knows nothing of the many ballots of the others. */
@@ -356,6 +386,7 @@ static const sim_directed others[] = {
     {"late-hello", 3, late_hello, false},
     {"late-forward", 3, late_forward, false},
     {"unserved-above", 3, unserved_above, false},
+    {"unserved-behind-a-follower", 3, unserved_behind_a_follower, false},
     {"high-numbers", 5, high_numbers, false},
     {"stuck-disk", 3, stuck_disk, false},
     {"old-answers", 3, old_answers, false},

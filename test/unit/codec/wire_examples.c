@@ -75,6 +75,7 @@ static px_wire example_core(px_message_kind kind)
         message->round = 512;
         message->served = kind == PX_MESSAGE_HEARD;
         if (kind == PX_MESSAGE_HEARD) message->follows = led;
+        if (kind == PX_MESSAGE_HEARD) message->above = 9;
         if (kind == PX_MESSAGE_HEARD) message->disk = PX_DISK_OVERDUE;
         break;
     case PX_MESSAGE_PREPARE:

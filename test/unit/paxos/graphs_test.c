@@ -3,7 +3,8 @@
  * Meaning    The real core on every directed graph of three and four nodes, and of five up to renaming, each
  *            under several names; with PX_ALL_GRAPHS=1 (`make graphs`) on all 1,048,576 of five. Links break
  *            while somebody leads or campaigns, or before a start from random promises. Within four election
- *            timeouts there must be one leader, who stays, and what it proposes is chosen.
+ *            timeouts there must be one leader, who stays, and what it proposes is chosen; and whoever
+ *            reaches it both ways, or somebody who does, knows it.
  * Source     [R13, R14]. */
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster.h"
@@ -94,6 +95,34 @@ static void draw_graph(px_cluster *cluster, uint64_t graph)
             if (from != to) cluster_reach(cluster, from, to, has_edge(count, graph, from, to));
 }
 
+static bool is_mutual(uint32_t member_count, uint64_t graph, uint32_t one, uint32_t other)
+{
+    return has_edge(member_count, graph, one, other) && has_edge(member_count, graph, other, one);
+}
+
+/* Does `node` reach the leader both ways, itself or by way of one other? [R10] */
+static bool is_near(uint32_t member_count, uint64_t graph, uint32_t node, uint32_t leader)
+{
+    if (node == leader || is_mutual(member_count, graph, node, leader)) return true;
+    for (uint32_t relay = 0; relay < member_count; relay++) {
+        if (relay == node || relay == leader) continue;
+        if (is_mutual(member_count, graph, node, relay) && is_mutual(member_count, graph, relay, leader))
+            return true;
+    }
+    return false;
+}
+
+/* Does everybody near the leader know it? */
+static bool is_known(const px_cluster *cluster, uint64_t graph, uint32_t leader)
+{
+    const uint32_t count = cluster->config.member_count;
+    const px_ballot ballot = cluster->nodes[leader].view.leader;
+    for (uint32_t node = 0; node < count; node++)
+        if (is_near(count, graph, node, leader) && !px_ballot_equal(cluster->nodes[node].view.leader, ballot))
+            return false;
+    return true;
+}
+
 /* How many rounds until a leader has come that stays and chooses; UINT32_MAX where none has. Links break
  * either while somebody leads, or before a start from random promises. */
 static uint32_t rounds_to_leader(uint32_t member_count, uint64_t graph, uint64_t seed)
@@ -110,6 +139,7 @@ static uint32_t rounds_to_leader(uint32_t member_count, uint64_t graph, uint64_t
         cluster_run(cluster, ROUND_US_MAX);
         const uint32_t leader = cluster_leader(cluster);
         if (leader != leader_before || elections != count_elections(cluster)) rounds = round;
+        if (leader < PX_MEMBERS_MAX && !is_known(cluster, graph, leader)) rounds = round;
         leader_before = leader;
         elections = count_elections(cluster);
     }

@@ -204,6 +204,7 @@ static void lie(px_victim *victim)
     message.probe = below(victim, 10);
     message.leads = chance(victim, 50) ? any_ballot(victim, from) : (px_ballot){0, 0, 0};
     message.follows = any_ballot(victim, from);
+    message.above = chance(victim, 50) ? any_ballot(victim, from).number : 0;
     message.served = chance(victim, 30);
     message.disk = (px_disk_health)below(victim, 3);
     const bool is_answer = message.kind == PX_MESSAGE_PROMISE || message.kind == PX_MESSAGE_ACCEPTED ||
