@@ -514,11 +514,11 @@ void sim_check_refusal(sim_world *world, uint32_t place, px_err err)
 void sim_check_state_lost(sim_world *world, uint32_t place)
 {
     world->checks->protocol->voters[place] = (sim_voter){.is_emptied = true};
+    sim_check_kept_lost(world, place); /* it was of the log that is lost */
 }
 
 void sim_check_emptied(sim_world *world, uint32_t place)
 {
     sim_check_state_lost(world, place);
-    sim_check_kept_lost(world, place);
     sim_consumers_forget(&world->nodes[place]->app.consumers);
 }
