@@ -119,7 +119,7 @@ static const px_wire_field hello_fields[] = {
     FIELD("minor", PX_VALUE_U32, hello.minor),
     FIELD("id", PX_VALUE_NAME, hello.id),
     FIELD("storage", PX_VALUE_STORAGE, hello.incarnation.storage_id),
-    FIELD("start", PX_VALUE_NUMBER, hello.incarnation.start_count),
+    FIELD("start", PX_VALUE_NUMBER, hello.incarnation.run),
     FIELD("connection", PX_VALUE_NUMBER, hello.connection),
     FIELD("max_message_bytes", PX_VALUE_U32, hello.message_bytes_max),
     FIELD("cluster", PX_VALUE_CLUSTER, hello.cluster_id),

@@ -33,7 +33,7 @@ typedef enum {
 
 /* Which run of which disk a message is meant for: others drop it. [R8] */
 typedef struct {
-    uint64_t storage_id, start_count;
+    uint64_t storage_id, run;
 } px_incarnation;
 
 typedef struct {
@@ -111,7 +111,7 @@ _Static_assert(sizeof(px_wire) == offsetof(px_wire, hello) + sizeof(px_wire_hell
 
 /* Room for the longest head. */
 #define PX_WIRE_HEAD_BYTES_MAX 96u
-/* Writes `{"to":"<storage id>-<start count>",`. Returns its size in bytes. A hello has the head `{`. */
+/* Writes `{"to":"<storage id>-<run>",`. Returns its size in bytes. A hello has the head `{`. */
 size_t px_wire_head(px_wire_kind kind, px_incarnation to, uint8_t *space);
 
 /* An upper bound of what px_wire_encode writes. */

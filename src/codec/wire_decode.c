@@ -293,11 +293,11 @@ static px_incarnation read_to(px_json *json)
     bool is_sound = text.size_bytes > digits_at && text.size_bytes <= digits_at + digits_max &&
                     text.data[PX_HEX_U64_BYTES] == '-' && px_hex_read_u64(text.data, &to.storage_id);
     for (size_t i = digits_at; is_sound && i < text.size_bytes; i++) {
-        is_sound = text.data[i] >= '0' && text.data[i] <= '9' && (i == digits_at || to.start_count > 0);
-        to.start_count = 10 * to.start_count + (uint64_t)(text.data[i] - '0');
+        is_sound = text.data[i] >= '0' && text.data[i] <= '9' && (i == digits_at || to.run > 0);
+        to.run = 10 * to.run + (uint64_t)(text.data[i] - '0');
     }
-    if (!is_sound || to.start_count >= PX_NUMBER_END) {
-        px_json_fail(json, "an addressee is not a storage id and a start count");
+    if (!is_sound || to.run >= PX_NUMBER_END) {
+        px_json_fail(json, "an addressee is not a storage id and a run");
     }
     return to;
 }

@@ -38,7 +38,7 @@ size_t px_wire_head(px_wire_kind kind, px_incarnation to, uint8_t *space)
     text[PX_HEX_U64_BYTES] = '-';
     px_json_writer number;
     px_json_writer_init(&number, text + PX_HEX_U64_BYTES + 1, PX_JSON_NUMBER_BYTES_MAX);
-    px_json_write_u64(&number, to.start_count);
+    px_json_write_u64(&number, to.run);
     px_json_write_key(&writer, "to");
     px_json_write_string(&writer, (px_bytes){text, PX_HEX_U64_BYTES + 1 + px_json_writer_bytes(&number)});
     px_assert(!writer.is_full);

@@ -51,7 +51,7 @@ static void send_hello(px_node *node, uint32_t place)
     hello->major = PX_PROTOCOL_MAJOR;
     hello->minor = PX_PROTOCOL_MINOR;
     hello->id = (px_bytes){(const uint8_t *)node->config.id, strlen(node->config.id)};
-    hello->incarnation = (px_incarnation){node->state.storage_id, node->state.start_count};
+    hello->incarnation = (px_incarnation){node->state.storage_id, node->run};
     hello->connection = ++node->connections_dialled;
     hello->message_bytes_max = node->config.message_bytes_max;
     hello->cluster_id = (px_bytes){(const uint8_t *)hex, px_roster_cluster_hex(node, hex)};
@@ -209,8 +209,8 @@ static bool is_superseded(const px_member *member, const px_wire_hello *hello)
     if (member->incarnation.storage_id != hello->incarnation.storage_id) return false;
     if (PX_MUTANT("r8_older_connection_wins")) return false;
     /* A disk that was rolled back starts lower than before, and must be able to say hello. */
-    if (hello->incarnation.start_count != member->incarnation.start_count)
-        return member->in && hello->incarnation.start_count < member->incarnation.start_count;
+    if (hello->incarnation.run != member->incarnation.run)
+        return member->in && hello->incarnation.run < member->incarnation.run;
     return hello->connection < member->connection;
 }
 
@@ -272,7 +272,7 @@ static bool take_hello(px_node *node, px_incoming *incoming, const px_wire_hello
     if (member->in) close_incoming(node, member->in, "a newer connection of this node has come");
     const px_incarnation former = member->incarnation;
     const bool is_new_disk = former.storage_id && former.storage_id != hello->incarnation.storage_id;
-    const bool is_new_run = is_new_disk || former.start_count != hello->incarnation.start_count;
+    const bool is_new_run = is_new_disk || former.run != hello->incarnation.run;
     incoming->has_hello = true;
     incoming->parser.line_bytes_max = px_wire_line_bytes_max(node->config.message_bytes_max);
     member->in = incoming;
@@ -319,8 +319,7 @@ static bool take_line(px_node *node, px_incoming *incoming, uint8_t *line, size_
         refuse_incoming(node, incoming, "the first message is not a hello");
         return false;
     }
-    const bool is_meant =
-        wire.to.storage_id == node->state.storage_id && wire.to.start_count == node->state.start_count;
+    const bool is_meant = wire.to.storage_id == node->state.storage_id && wire.to.run == node->run;
     if (!is_meant && !PX_MUTANT("r8_another_runs_messages_count")) return true;
     const uint64_t connection = incoming->connection;
     px_dispatch(node, incoming->member, &wire);

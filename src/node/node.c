@@ -13,6 +13,7 @@
 /* A full disk gets a turn this often at least; the log asks for space at every eighth turn, so it heals in
  * two seconds, and five are promised. [R17] */
 #define FULL_LOOK_US 250000u
+#define CHANCE_BITS 24u /* of the number of a run */
 
 /* ---- members ---- */
 
@@ -110,6 +111,21 @@ static void on_turn_timer(px_timer *timer)
     (void)timer; /* waking the loop is all: the turn follows */
 }
 
+uint64_t px_node_chance(px_node *node)
+{
+    const uint64_t chance = 1 + (px_prng_next(&node->prng) >> (64 - CHANCE_BITS));
+    return PX_MUTANT("r8_runs_repeat") ? 1 : chance;
+}
+
+/* A disk that was rolled back counts its starts again: chance tells runs of the same count apart. An answer
+ * that was meant for another run must not fit a request of this one either. [R7, R8, R11] */
+static void number_run(px_node *node)
+{
+    node->run = (node->state.start_count << CHANCE_BITS) + px_node_chance(node);
+    node->opener_run = node->run;
+    if (!PX_MUTANT("r7_barriers_are_numbered_anew")) node->barrier_request = px_prng_next(&node->prng) >> 24;
+}
+
 px_err px_node_open(const px_node_config *config, const px_node_ports *ports, px_node **opened,
                     px_wal_fault *fault)
 {
@@ -141,8 +157,7 @@ px_err px_node_open(const px_node_config *config, const px_node_ports *ports, px
         free(node);
         return err;
     }
-    /* An answer that was meant for the run before must not fit a request of this one. [R7, R8] */
-    if (!PX_MUTANT("r7_barriers_are_numbered_anew")) node->barrier_request = node->state.start_count << 32;
+    number_run(node);
     px_input start = {.kind = PX_IN_START};
     px_core_look(node->core, &node->view);
     err = px_delivery_init(node);
@@ -161,8 +176,6 @@ px_err px_node_open(const px_node_config *config, const px_node_ports *ports, px
     }
     node->start_us = px_node_now_us(node);
     node->configuration_said = node->view.configuration;
-    /* Begins by chance: an opening of a run that was rolled back must not be taken for one of this run. */
-    if (!PX_MUTANT("r11_openings_are_numbered_anew")) node->opener_counter = px_prng_next(&node->prng) >> 24;
     px_roster_start(node);
     *opened = node;
     return PX_OK;

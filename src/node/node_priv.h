@@ -54,9 +54,9 @@ struct px_intake {
     char name[PX_SESSION_NAME_BYTES_MAX];
     size_t name_bytes;
     px_session_kind kind;
-    size_t bytes_max;        /* of a member's session: what it may hold; a client's has its share */
-    px_session_mode mode;    /* of a client's */
-    uint64_t opener_counter; /* of its opening under way; 0: none */
+    size_t bytes_max;     /* of a member's session: what it may hold; a client's has its share */
+    px_session_mode mode; /* of a client's */
+    uint64_t opener_run, opener_counter; /* of its opening under way; 0: none */
     uint64_t opening_sent_us;
     px_intake *opening_next; /* in the list of those that are to be opened, or are being opened */
     uint64_t holder;         /* 0 until its opening is chosen */
@@ -129,6 +129,7 @@ struct px_node {
     px_member members[PX_MEMBERS_MAX];
     uint32_t member_count;
     px_incoming *incoming;
+    uint64_t run; /* number of this run: higher than that of any before on this disk */
     uint64_t connections_dialled;
     px_prng prng;
 
@@ -168,11 +169,11 @@ struct px_node {
     px_intake *intakes;
     px_intake *intakes_by_holder[PX_HOLDER_BUCKETS];
     uint32_t intake_count, kept_count, session_count, join_count;
-    size_t session_bytes; /* that clients' sessions use */
-    px_intake *overdrawn; /* the one that may use more than all of them together */
-    bool is_sweeping_due; /* an intake is done with, or owes a word */
-    uint64_t opener_counter;
-    px_intake *unopened, *opening; /* to be opened; being opened, in the order of their counters */
+    size_t session_bytes;                /* that clients' sessions use */
+    px_intake *overdrawn;                /* the one that may use more than all of them together */
+    bool is_sweeping_due;                /* an intake is done with, or owes a word */
+    uint64_t opener_run, opener_counter; /* the latest drawn, or one of the log above it */
+    px_intake *unopened, *opening;       /* to be opened; being opened, in the order of their counters */
     uint32_t opening_count;
     bool is_kept_stale; /* the file of what was kept does not say yet what became of it */
     px_forwarded *forwarded, **forwarded_end;
@@ -200,6 +201,9 @@ struct px_node {
     px_ballot leader_said;
     uint64_t leaderless_since_us; /* where that is none */
 };
+
+/* From 1 on, and hardly ever twice the same: by how much the number of a run exceeds what is known. */
+uint64_t px_node_chance(px_node *node);
 
 static inline uint64_t px_node_now_us(px_node *node)
 {

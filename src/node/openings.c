@@ -1,9 +1,10 @@
 /* openings.c - sessions of this node that are to be opened in the log, and what openings end.
  *
- * Meaning    Each opening has a counter; those under way stand in its order, and are sent in it. The log
- *            takes none of this node at or below its highest: one that was overtaken draws a new counter and
- *            goes on behind. A chosen opening of a client's session fences every other intake of it. [R11]
- * Holds      In `opening` counters rise, and at most PX_OPENINGS_MAX stand there; in `unopened` there are
+ * Meaning    Each opening has a number, a run's and its own; those under way stand in its order, and are
+ *            sent in it. The log takes none of this disk at or below its highest: one that was overtaken
+ *            draws a new number and goes on behind. A chosen opening of a client's session fences every
+ *            other intake of it. [R11]
+ * Holds      In `opening` numbers rise, and at most PX_OPENINGS_MAX stand there; in `unopened` there are
  *            none. Chosen openings come here in the order of slots.
  * Source     [R11, R12]. */
 // SPDX-License-Identifier: Apache-2.0
@@ -61,10 +62,20 @@ static bool is_expired(const px_node *node, const px_intake *intake)
     return intake->kind == PX_SESSION_CLIENT && px_core_session_is_expired(node->core, name);
 }
 
+/* What the log has of this disk may be of runs that the disk, rolled back, does not know of: what is drawn
+ * comes behind that as well, and by chance nowhere where another of that run may still come. [R11, R19] */
+static void draw_above_log(px_node *node)
+{
+    const px_opener highest = px_core_opener(node->core, node->state.storage_id);
+    if (highest.run <= node->opener_run || PX_MUTANT("r11_opens_below_a_former_run")) return;
+    node->opener_run = highest.run + px_node_chance(node);
+}
+
 /* Those that may be opened now draw their counters. No leader takes an expired one, so nothing that is chosen
  * would ever tell. */
 static void draw(px_node *node)
 {
+    draw_above_log(node);
     for (px_intake *intake = node->unopened, *next; intake; intake = next) {
         next = intake->opening_next;
         if (node->opening_count >= PX_OPENINGS_MAX) return;
@@ -78,6 +89,7 @@ static void draw(px_node *node)
         (void)take_out(&node->unopened, intake);
         append(&node->opening, intake);
         node->opening_count++;
+        intake->opener_run = node->opener_run;
         intake->opener_counter = ++node->opener_counter;
         intake->opening_sent_us = 0;
     }
@@ -86,7 +98,7 @@ static void draw(px_node *node)
 static size_t encode(const px_node *node, const px_intake *intake, uint8_t *space)
 {
     const px_opening opening = {
-        .opener = {node->state.storage_id, node->state.start_count, intake->opener_counter},
+        .opener = {node->state.storage_id, intake->opener_run, intake->opener_counter},
         .origin = node->self,
         .kind = intake->kind,
         .name = {(const uint8_t *)intake->name, intake->name_bytes},
@@ -120,12 +132,19 @@ static void settle(px_node *node, px_intake *intake, uint64_t slot)
         px_intake_end_with(node, intake, PX_INTAKE_EXPIRED);
 }
 
-/* One of this node's own: those with lower counters can never come behind it. */
-static void settle_own(px_node *node, uint64_t slot, uint64_t counter)
+/* Was it drawn before that one, or is it the same? */
+static bool is_upto(const px_intake *intake, const px_opener *opener)
 {
-    while (node->opening && node->opening->opener_counter <= counter) {
+    if (intake->opener_run != opener->run) return intake->opener_run < opener->run;
+    return intake->opener_counter <= opener->counter;
+}
+
+/* One of this disk's: those that were drawn before it can never come behind it. */
+static void settle_own(px_node *node, uint64_t slot, const px_opener *opener)
+{
+    while (node->opening && is_upto(node->opening, opener)) {
         px_intake *intake = node->opening;
-        if (intake->opener_counter == counter) {
+        if (intake->opener_run == opener->run && intake->opener_counter == opener->counter) {
             settle(node, intake, slot);
         } else if (PX_MUTANT("r11_overtaken_keeps_its_number")) {
             px_openings_remove(node, intake);
@@ -149,13 +168,7 @@ static void fence(px_node *node, uint64_t slot, px_bytes name)
 
 void px_openings_on_chosen(px_node *node, uint64_t slot, const px_opening *opening)
 {
-    if (opening->opener.storage_id == node->state.storage_id &&
-        opening->opener.start_count == node->state.start_count) {
-        /* A disk that was rolled back counts its starts again, and meets openings of the run that had this
-         * number before: it draws above them. */
-        if (node->opener_counter < opening->opener.counter) node->opener_counter = opening->opener.counter;
-        settle_own(node, slot, opening->opener.counter);
-    }
+    if (opening->opener.storage_id == node->state.storage_id) settle_own(node, slot, &opening->opener);
     if (opening->kind == PX_SESSION_CLIENT && node->session_count && !PX_MUTANT("r12_fence_is_not_told"))
         fence(node, slot, opening->name);
 }

@@ -131,8 +131,7 @@ void px_batch_put_run(uint8_t *body, uint32_t place, const px_run *run)
 /* Is everything but the name's bytes as it has to be? */
 static bool is_opening_valid(const px_opening *opening)
 {
-    if (opening->opener.start_count >= PX_NUMBER_END || opening->opener.counter >= PX_NUMBER_END)
-        return false;
+    if (opening->opener.run >= PX_NUMBER_END || opening->opener.counter >= PX_NUMBER_END) return false;
     if (opening->kind != PX_SESSION_MEMBER && opening->kind != PX_SESSION_CLIENT) return false;
     if (opening->origin >= PX_MEMBERS_MAX) return false;
     return opening->name.size_bytes > 0 && opening->name.size_bytes <= PX_SESSION_NAME_BYTES_MAX;
@@ -143,7 +142,7 @@ px_err px_opening_open(px_bytes body, px_opening *opening)
     if (body.size_bytes < OPENING_HEADER_BYTES) return PX_ERR_MALFORMED;
     const px_opening read = {
         .opener.storage_id = px_u64_load(body.data),
-        .opener.start_count = px_u64_load(body.data + 8),
+        .opener.run = px_u64_load(body.data + 8),
         .opener.counter = px_u64_load(body.data + 16),
         .origin = px_u32_load(body.data + 24),
         .kind = (px_session_kind)px_u16_load(body.data + 28),
@@ -159,7 +158,7 @@ size_t px_opening_put(const px_opening *opening, uint8_t *space)
 {
     px_assert(is_opening_valid(opening));
     px_u64_store(space, opening->opener.storage_id);
-    px_u64_store(space + 8, opening->opener.start_count);
+    px_u64_store(space + 8, opening->opener.run);
     px_u64_store(space + 16, opening->opener.counter);
     px_u32_store(space + 24, opening->origin);
     px_u16_store(space + 28, (uint16_t)opening->kind);

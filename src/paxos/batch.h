@@ -7,7 +7,7 @@
  *                       zero },
  *                       message_count x u32 length,
  *                       the payloads, one behind the other, in the order of runs and messages
- *              opening  u64 storage_id, u64 start_count, u64 counter, u32 origin, u16 kind, u16 name length,
+ *              opening  u64 storage_id, u64 run, u64 counter, u32 origin, u16 kind, u16 name length,
  *              the name
  *            A message is (holder, sequence): holder is the slot of the chosen entry that opened its session.
  *            [R11]
@@ -65,7 +65,7 @@ typedef enum { PX_SESSION_MEMBER = 1, PX_SESSION_CLIENT = 2 } px_session_kind;
 
 /* Who asked for an opening; each such triple opens at most once. [R11] */
 typedef struct {
-    uint64_t storage_id, start_count, counter;
+    uint64_t storage_id, run, counter;
 } px_opener;
 
 typedef struct {

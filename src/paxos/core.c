@@ -305,6 +305,11 @@ px_admission px_core_admit(const px_core *core, const px_run *run, uint32_t ahea
     return px_sessions_admit(&core->sessions, run, ahead, skip);
 }
 
+px_opener px_core_opener(const px_core *core, uint64_t storage_id)
+{
+    return px_sessions_opener(&core->sessions, storage_id);
+}
+
 bool px_core_admit_opening(const px_core *core, const px_opening *opening)
 {
     return px_sessions_admit_opening(&core->sessions, opening, core->slots.taken + 1);

@@ -224,6 +224,9 @@ px_admission px_core_admit(const px_core *core, const px_run *run, uint32_t ahea
  * [R11] */
 bool px_core_admit_opening(const px_core *core, const px_opening *opening);
 
+/* The highest opener of that disk in the log as taken; all zero where there is none. [R11] */
+px_opener px_core_opener(const px_core *core, uint64_t storage_id);
+
 /* A session as the chosen part of the log has it. */
 typedef struct {
     uint64_t holder; /* slot that opened it */

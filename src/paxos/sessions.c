@@ -153,7 +153,7 @@ void px_sessions_init(px_sessions *sessions, uint32_t row_max)
 
 static bool is_opener_above(const px_opener *opener, const px_opener *highest)
 {
-    if (opener->start_count != highest->start_count) return opener->start_count > highest->start_count;
+    if (opener->run != highest->run) return opener->run > highest->run;
     return opener->counter > highest->counter;
 }
 
@@ -169,12 +169,18 @@ static uint32_t place_opener(const px_sessions *sessions, uint64_t storage_id)
     return oldest;
 }
 
+px_opener px_sessions_opener(const px_sessions *sessions, uint64_t storage_id)
+{
+    const px_opener_row *item = &sessions->openers[place_opener(sessions, storage_id)];
+    if (!item->slot || item->highest.storage_id != storage_id) return (px_opener){0, 0, 0};
+    return item->highest;
+}
+
 /* Has this opener opened at or above that counter? */
 static bool is_opened(const px_sessions *sessions, const px_opener *opener)
 {
-    const px_opener_row *item = &sessions->openers[place_opener(sessions, opener->storage_id)];
-    if (!item->slot || item->highest.storage_id != opener->storage_id) return false;
-    return !is_opener_above(opener, &item->highest);
+    const px_opener highest = px_sessions_opener(sessions, opener->storage_id);
+    return highest.storage_id && !is_opener_above(opener, &highest);
 }
 
 /* ---- taking slots ---- */
@@ -533,8 +539,7 @@ uint64_t px_sessions_digest(const px_sessions *sessions)
         if (!item->holder) continue;
         uint64_t digest = mix(mix(mix(1, item->holder), item->next), item->next_chosen);
         digest = mix(mix(mix(digest, item->fenced_slot), item->dropped_slot), item->name_hash);
-        digest =
-            mix(mix(mix(digest, item->opener.storage_id), item->opener.start_count), item->opener.counter);
+        digest = mix(mix(mix(digest, item->opener.storage_id), item->opener.run), item->opener.counter);
         sum += digest;
     }
     uint64_t digest = mix(sum, sessions->row_count);

@@ -102,7 +102,9 @@ void px_sessions_cut(px_sessions *sessions, uint64_t after);
 /* Slots up to `upto` are chosen: they cannot be taken back any more. */
 void px_sessions_choose(px_sessions *sessions, uint64_t upto);
 
-/* As px_core_admit, px_core_admit_opening (at slot `slot`), px_core_session_by_name and _by_holder. */
+/* As px_core_opener, px_core_admit, px_core_admit_opening (at slot `slot`), px_core_session_by_name and
+ * _by_holder. */
+px_opener px_sessions_opener(const px_sessions *sessions, uint64_t storage_id);
 px_admission px_sessions_admit(const px_sessions *sessions, const px_run *run, uint32_t ahead,
                                uint32_t *skip);
 bool px_sessions_admit_opening(const px_sessions *sessions, const px_opening *opening, uint64_t slot);

@@ -136,7 +136,7 @@ static bool a_resent_opening_is_not_admitted(void)
     opening.opener.counter = 6;
     holds = holds && px_core_admit_opening(bench->core, &opening);
     opening.opener.counter = 1;
-    opening.opener.start_count = 2; /* a later start counts anew */
+    opening.opener.run = 2; /* a later start counts anew */
     holds = holds && px_core_admit_opening(bench->core, &opening);
     bench_close(bench);
     return holds;

@@ -36,7 +36,7 @@ static void check_connections(sim_world *world, sim_node *node)
             continue;
         }
         const bool is_same_run = link->incarnation.storage_id == member->incarnation.storage_id &&
-                                 link->incarnation.start_count == member->incarnation.start_count;
+                                 link->incarnation.run == member->incarnation.run;
         sim_check(world, !is_same_run || member->connection >= link->connection, "newest connection",
                   "%s takes connection %llu of %s, and had taken %llu", node->name,
                   (unsigned long long)member->connection, member->name, (unsigned long long)link->connection);

@@ -350,6 +350,32 @@ static void rolled_back_and_another_restarts(sim_world *world)
     until(world, votes_in(world, C, 1));
 }
 
+/* The log has openings of later runs of C's disk that are not on it: nobody knows more of it than it does, so
+ * it goes on as it is, and opens above them. */
+static void rolled_back_below_its_openings(sim_world *world)
+{
+    const uint32_t others = MASK(A) | MASK(B);
+    make_leader(world, A);
+    serve(world, A);
+    sim_node_crash(world, C, true);
+    fake_disk *copy = sim_disk_copy(&world->nodes[C]->disk);
+    drop(world, others, MASK(C), PX_MESSAGE_ACCEPT);
+    drop(world, others, MASK(C), PX_MESSAGE_SYNC);
+    drop(world, others, MASK(C), PX_MESSAGE_PIECE);
+    for (uint32_t run = 0; run < 3; run++) {
+        const uint64_t chosen = chosen_of(world, A);
+        sim_node_start(world, C);
+        until(world, chosen_of(world, A) > chosen);
+        sim_node_crash(world, C, true);
+    }
+    clear(world);
+    sim_disk_put_back(&world->nodes[C]->disk, copy);
+    sim_node_start(world, C);
+    const uint64_t former = disk_of(world, C);
+    serve(world, C);
+    sim_check(world, disk_of(world, C) == former, "scenario", "C's disk was behind");
+}
+
 /* C was emptied and taken back, then its former disk is put back: B alone must not elect with it. */
 static void former_disk_put_back(sim_world *world)
 {
@@ -378,6 +404,7 @@ static void former_disk_put_back(sim_world *world)
 const sim_directed sim_directed_readmission[] = {
     {"rolled-back", 3, rolled_back, false},
     {"rolled-back-beside-a-laggard", 3, rolled_back_beside_a_laggard, false},
+    {"rolled-back-below-its-openings", 3, rolled_back_below_its_openings, false},
     {"rolled-back-and-another-restarts", 3, rolled_back_and_another_restarts, false},
     {"former-disk-put-back", 3, former_disk_put_back, false},
     {"one-emptied", 3, one_emptied, false},

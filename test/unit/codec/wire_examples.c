@@ -31,7 +31,7 @@ static px_bytes example_opening(void)
 {
     static uint8_t body[PX_OPENING_BYTES_MAX];
     const px_opening opening = {
-        .opener = {.storage_id = 0x5eed000000000001, .start_count = 3, .counter = 12},
+        .opener = {.storage_id = 0x5eed000000000001, .run = 3, .counter = 12},
         .origin = 1,
         .kind = PX_SESSION_CLIENT,
         .name = NAME("orders"),

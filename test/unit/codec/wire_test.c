@@ -59,7 +59,7 @@ static void wire__a_cores_message_has_the_fields_it_was_sent_with(void **state)
         assert_int_equal(wire_decode_copy(line, size_bytes, &read), PX_OK);
         const px_message *const sent = &wire.core, *const got = &read.core;
         assert_int_equal(got->kind, place + 1);
-        assert_true(read.to.storage_id == wire.to.storage_id && read.to.start_count == wire.to.start_count);
+        assert_true(read.to.storage_id == wire.to.storage_id && read.to.run == wire.to.run);
         assert_true(px_ballot_equal(got->ballot, sent->ballot));
         assert_true(are_states_equal(&got->state, &sent->state));
         assert_true(got->round == sent->round && got->probe == sent->probe && got->served == sent->served);
@@ -112,7 +112,7 @@ static void wire__hello_has_the_fields_it_was_sent_with(void **state)
     assert_int_equal(hello->minor, PX_PROTOCOL_MINOR);
     assert_int_equal(hello->id.size_bytes, 11);
     assert_memory_equal(hello->id.data, "px1.example", 11);
-    assert_true(hello->incarnation.storage_id == 0x5eed000000000001 && hello->incarnation.start_count == 3);
+    assert_true(hello->incarnation.storage_id == 0x5eed000000000001 && hello->incarnation.run == 3);
     assert_int_equal(hello->connection, 5);
     assert_int_equal(hello->message_bytes_max, WIRE_EXAMPLE_MESSAGE_BYTES_MAX);
     assert_int_equal(hello->cluster_id.size_bytes, 32);
@@ -132,7 +132,7 @@ static void wire__head_names_the_addressee(void **state)
 {
     (void)state;
     uint8_t head[PX_WIRE_HEAD_BYTES_MAX];
-    const px_incarnation to = {.storage_id = UINT64_MAX, .start_count = PX_NUMBER_END - 1};
+    const px_incarnation to = {.storage_id = UINT64_MAX, .run = PX_NUMBER_END - 1};
     size_t size_bytes = px_wire_head(PX_WIRE_PING, to, head);
     static const char wanted[] = "{\"to\":\"ffffffffffffffff-4611686018427387903\",";
     assert_int_equal(size_bytes, sizeof wanted - 1);
@@ -144,7 +144,7 @@ static void wire__head_names_the_addressee(void **state)
     static const char ping[] =
         "{\"to\":\"ffffffffffffffff-4611686018427387903\",\"type\":\"ping\",\"number\":0}";
     assert_int_equal(wire_decode_copy(ping, sizeof ping - 1, &read), PX_OK);
-    assert_true(read.to.storage_id == UINT64_MAX && read.to.start_count == PX_NUMBER_END - 1);
+    assert_true(read.to.storage_id == UINT64_MAX && read.to.run == PX_NUMBER_END - 1);
 }
 
 static void wire__fields_may_come_in_any_order_and_among_others(void **state)
@@ -201,7 +201,7 @@ static void wire__a_type_of_a_newer_version_is_told_apart(void **state)
         "{\"to\":\"5eed000000000002-4\",\"type\":\"gossip\",\"ballot\":\"of another kind\"}";
     assert_int_equal(wire_decode_copy(line, sizeof line - 1, &read), PX_OK);
     assert_int_equal(read.kind, PX_WIRE_UNKNOWN);
-    assert_true(read.to.storage_id == 0x5eed000000000002 && read.to.start_count == 4);
+    assert_true(read.to.storage_id == 0x5eed000000000002 && read.to.run == 4);
     assert_string_equal(px_wire_type(&read), "unknown");
     assert_true(wire_is_refused("{\"to\":\"5eed000000000002\",\"type\":\"gossip\"}"));
     assert_true(wire_is_refused("{\"type\":\"gossip\",\"x\":tru}"));

@@ -215,7 +215,7 @@ static void batch__changed_bytes_never_lead_outside(void **state)
 static px_opening make_opening(void)
 {
     return (px_opening){
-        .opener = {.storage_id = UINT64_MAX, .start_count = 3, .counter = 4},
+        .opener = {.storage_id = UINT64_MAX, .run = 3, .counter = 4},
         .origin = 6,
         .kind = PX_SESSION_CLIENT,
         .name = {(const uint8_t *)"na\0me", 5},
@@ -243,7 +243,7 @@ static void opening__opens_as_it_was_put(void **state)
     px_opening opening;
     assert_int_equal(px_opening_open((px_bytes){space, size_bytes}, &opening), PX_OK);
     assert_true(opening.opener.storage_id == UINT64_MAX);
-    assert_int_equal(opening.opener.start_count, 3);
+    assert_int_equal(opening.opener.run, 3);
     assert_int_equal(opening.opener.counter, 4);
     assert_int_equal(opening.origin, 6);
     assert_int_equal(opening.kind, PX_SESSION_CLIENT);

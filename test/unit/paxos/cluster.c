@@ -587,7 +587,7 @@ static bool propose_opening(px_cluster *cluster, uint32_t place, const cluster_c
                                  ? 1 + below(cluster, cluster->opener_counter)
                                  : ++cluster->opener_counter;
     const px_opening opening = {
-        .opener = {.storage_id = 77, .start_count = 1, .counter = counter},
+        .opener = {.storage_id = 77, .run = 1, .counter = counter},
         .kind = PX_SESSION_CLIENT,
         .name = {(const uint8_t *)client->name, strlen(client->name)},
     };
