@@ -109,16 +109,34 @@ static void must(sim_world *world, uint64_t bound_us, bool (*is_done)(sim_world 
              (unsigned long long)bound_us / 1000, (unsigned long long)start_us / 1000);
 }
 
-/* For a while nothing is broken any more: the leader stays. Unless it meets rot that a fault has left in its
- * log: then it starts again to mend it, and another one leads meanwhile. [R16] */
+static void note_runs(const sim_world *world, uint64_t *runs)
+{
+    for (uint32_t place = 0; place < world->options.node_count; place++)
+        runs[place] = world->nodes[place]->run;
+}
+
+/* Has a node met rot since, and started again to mend its log? */
+static bool has_met_rot(const sim_world *world, const uint64_t *runs)
+{
+    for (uint32_t place = 0; place < world->options.node_count; place++) {
+        const sim_node *node = world->nodes[place];
+        if (node->run != runs[place] && sim_disk_is_hurt(&node->disk)) return true;
+    }
+    return false;
+}
+
+/* For a while nothing is broken any more: the leader stays. Unless a node meets rot that a fault has left in
+ * its log, and starts again to mend it [R16]: be it the leader, or the one by which it hears a majority, or
+ * one that has promised more. */
 static void check_stable(sim_world *world, bool (*has_one)(sim_world *world), uint32_t members)
 {
+    uint64_t runs[PX_MEMBERS_MAX];
     const uint32_t leader = sim_liveness_leader(world, members);
-    const uint64_t run = world->nodes[leader]->run;
     const px_ballot ballot = world->nodes[leader]->node->view.leader;
+    note_runs(world, runs);
     sim_world_run_until(world, world->now_us + STABLE_US);
-    if (world->nodes[leader]->run != run && sim_disk_is_hurt(&world->nodes[leader]->disk)) {
-        must(world, sim_liveness_bound_us(world), has_one, "a leader in place of the one that met rot");
+    if (has_met_rot(world, runs)) {
+        must(world, sim_liveness_bound_us(world), has_one, "a leader, still, when a node has met rot");
         return;
     }
     const uint32_t now = sim_liveness_leader(world, members);
