@@ -36,13 +36,36 @@ static bool all_linked(sim_world *world)
     return true;
 }
 
-uint32_t sim_liveness_leader(const sim_world *world, uint32_t members)
+/* Do two nodes reach each other both ways? */
+static bool is_mutual(const sim_world *world, uint32_t one, uint32_t other)
+{
+    const px_node *a = world->nodes[one]->node, *b = world->nodes[other]->node;
+    return a && b && a->members[other].is_linked && b->members[one].is_linked &&
+           !sim_net_path(world->net, one, other)->is_cut && !sim_net_path(world->net, other, one)->is_cut;
+}
+
+/* A relay passes on for those that it hears itself: who is three links from the leader knows none. [R10] */
+static bool is_near(const sim_world *world, uint32_t place, uint32_t leader)
+{
+    if (place == leader || is_mutual(world, place, leader)) return true;
+    for (uint32_t relay = 0; relay < world->options.node_count; relay++)
+        if (is_mutual(world, place, relay) && is_mutual(world, relay, leader)) return true;
+    return false;
+}
+
+/* Who leads, by its own account and that of all `members` but those in `leaderless`, which know of none. */
+static uint32_t leader_of(const sim_world *world, uint32_t members, uint32_t *leaderless)
 {
     px_ballot ballot = {0, 0, 0};
+    *leaderless = 0;
     for (uint32_t place = 0; place < world->options.node_count; place++) {
         if (!(members & (1u << place))) continue;
         const px_node *node = world->nodes[place]->node;
-        if (!node || px_ballot_is_none(node->view.leader)) return PX_MEMBERS_MAX;
+        if (!node) return PX_MEMBERS_MAX;
+        if (px_ballot_is_none(node->view.leader)) {
+            *leaderless |= 1u << place;
+            continue;
+        }
         if (!px_ballot_is_none(ballot) && !px_ballot_equal(ballot, node->view.leader)) return PX_MEMBERS_MAX;
         ballot = node->view.leader;
     }
@@ -50,6 +73,16 @@ uint32_t sim_liveness_leader(const sim_world *world, uint32_t members)
     const bool leads = leader && leader->view.role == PX_ROLE_LEADER && leader->view.adopted &&
                        px_ballot_equal(leader->view.leader, ballot);
     return leads ? (uint32_t)ballot.node : PX_MEMBERS_MAX;
+}
+
+uint32_t sim_liveness_leader(const sim_world *world, uint32_t members)
+{
+    uint32_t leaderless;
+    const uint32_t leader = leader_of(world, members, &leaderless);
+    if (leader == PX_MEMBERS_MAX) return leader;
+    for (uint32_t place = 0; place < world->options.node_count; place++)
+        if ((leaderless & 1u << place) && is_near(world, place, leader)) return PX_MEMBERS_MAX;
+    return leader;
 }
 
 static bool has_leader(sim_world *world)
@@ -214,8 +247,12 @@ static bool has_chosen_more(sim_world *world)
 
 static bool is_core_idle(sim_world *world)
 {
-    for (uint32_t place = 0; place < world->options.node_count; place++)
-        if (is_in_core(world, place) && !sim_app_is_idle(&world->nodes[place]->app)) return false;
+    uint32_t leaderless;
+    if (leader_of(world, world->faults->core, &leaderless) == PX_MEMBERS_MAX) return false;
+    for (uint32_t place = 0; place < world->options.node_count; place++) {
+        const bool waits = !(leaderless & 1u << place) && !sim_app_is_idle(&world->nodes[place]->app);
+        if (is_in_core(world, place) && waits) return false;
+    }
     return true;
 }
 

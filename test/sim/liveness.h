@@ -12,7 +12,8 @@
 /* Four election timeouts of three rounds, and what messages and disks take besides. */
 uint64_t sim_liveness_bound_us(const sim_world *world);
 
-/* The node that all of `members` (a mask) follow or are, or PX_MEMBERS_MAX. */
+/* The node that all of `members` (a mask) follow or are, but those that are three links away from it, whom no
+ * relay tells of it; or PX_MEMBERS_MAX. [R10] */
 uint32_t sim_liveness_leader(const sim_world *world, uint32_t members);
 
 /* After everything was healed: checks all of it, and leaves the applications stopped. */
