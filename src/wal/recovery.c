@@ -404,7 +404,7 @@ static px_err give_up_damage(px_recovery *run, px_wal_place stated, const px_wal
         .node = wal->node,
         .promised = was->accepted,
         .accepted = was->accepted,
-        .cuts = was->cuts,
+        .cuts = was->cuts + (PX_MUTANT("r16_claims_are_not_counted") ? 0 : 1),
         .chosen = was->chosen < live ? was->chosen : live,
         .after = live,
         .after_chain = px_wal_chain_at(wal, live),
@@ -424,7 +424,7 @@ static px_err find_salvage(px_recovery *run)
     const px_wal_stated claimed = {
         .synced = run->lost_upto,
         .accepted = wal->accepted,
-        .cuts = wal->cuts,
+        .cuts = wal->cuts ? wal->cuts - 1 : 0, /* as they were before the claim */
         .length = wal->claim.length,
         .chain = wal->claim.chain,
     };

@@ -4,8 +4,9 @@
  *            whole log. Each names the checksum of the one before: where that is another one, records between
  *            them are lost. What follows from the rest all the same is kept: a slot whose chain hash a later
  *            record goes on from, what was known chosen, and everything where accepted ballot and cuts are
- *            the same on both sides, so that no splice and no cut is lost. Of that the slots before the first
- *            hole are the log, and the runs behind it can be appended when the hole is mended.
+ *            the same on both sides, so that no splice and no cut is lost, and no claim, behind which others'
+ *            slots may have come in the place of those that were. Of that the slots before the first hole are
+ *            the log, and the runs behind it can be appended when the hole is mended.
  * Holds      A run holds no slot that was cut later; `is` never says less than the log was, unless it says
  *            that it is unsure.
  * Source     [R16]; Alagappan et al., Protocol-Aware Recovery (2018). */
@@ -56,6 +57,8 @@ void px_salvage_go_on(px_salvage *salvage, const px_wal *wal)
     salvage->is = px_wal_state_log(wal);
     salvage->is.chosen = chosen;
     salvage->live = wal->length;
+    salvage->certain = wal->chosen < wal->length ? wal->chosen : wal->length;
+    salvage->is_mended = px_wal_is_claimed(wal);
     salvage->before = wal->record_crc;
     salvage->goes_on = false;
 }
@@ -88,26 +91,36 @@ static void truncate_log(px_salvage *salvage, uint64_t after)
     salvage->goes_on = false;
 }
 
+/* Do slots behind `from`, up to `upto`, differ from a record's; or may they, where a hash is forgotten? */
+static bool has_other_values(const px_salvage *salvage, const px_record_header *header,
+                             const px_entry *entries, uint64_t from, uint64_t upto)
+{
+    const uint64_t after = header->after, end = after + header->count;
+    const uint64_t last = upto < end ? upto : end;
+    px_hash was, is = header->chain;
+    if (last <= after || from >= end) return false;
+    if (last < end) is = entries ? entries[last - after - 1].chain : (px_hash){0, 0};
+    return !px_salvage_chain_at(salvage, last, &was) || !px_hash_equal(was, is);
+}
+
 /* Where a mended log comes from others it need not be the one that was: slots that nobody chose may have been
- * there. What was appended last is the log, and runs lose what differs from it, or may differ where the hash
- * is forgotten. */
+ * there. What was appended last is the log: runs lose what differs from it, and so does the log before the
+ * first hole, which goes further where what was damaged then can be read again. */
 static void drop_other_values(px_salvage *salvage, const px_record_header *header, const px_entry *entries)
 {
     px_salvage_runs *runs = &salvage->runs;
-    const uint64_t after = header->after, end = after + header->count;
+    const uint64_t after = header->after;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < runs->count; i++) {
         px_salvage_run run = runs->runs[i];
-        const uint64_t last = run.end < end ? run.end : end;
-        const bool has_both = last > after && run.after < end;
-        px_hash was, is = header->chain;
-        if (has_both && last < end) is = entries ? entries[last - after - 1].chain : (px_hash){0, 0};
-        const bool is_known = px_salvage_chain_at(salvage, last, &was);
-        if (has_both && !(is_known && px_hash_equal(was, is))) run.end = after;
+        if (has_other_values(salvage, header, entries, run.after, run.end)) run.end = after;
         if (run.after < run.end) runs->runs[kept++] = run;
     }
     if (kept < runs->count) salvage->goes_on = false;
     runs->count = kept;
+    if (has_other_values(salvage, header, entries, 0, salvage->live) &&
+        !PX_MUTANT("r16_what_can_be_read_again_is_the_log"))
+        salvage->live = after > salvage->certain ? after : salvage->certain;
 }
 
 static void push_run(px_salvage *salvage, px_salvage_run run)
@@ -132,11 +145,14 @@ static void join(px_salvage *salvage, const px_record_header *header)
     const bool is_met =
         px_salvage_chain_at(salvage, header->after, &chain) && px_hash_equal(chain, header->after_chain);
     const bool is_claim = header->kind == PX_RECORD_CLAIM;
-    const bool is_same = px_ballot_equal(header->accepted, is->accepted) && header->cuts == is->cuts &&
+    const bool is_same = px_ballot_equal(header->accepted, is->accepted) &&
+                         header->cuts == is->cuts + (is_claim && !PX_MUTANT("r16_claims_are_not_counted")) &&
                          (header->kind == PX_RECORD_APPEND || is_claim);
+    const bool is_replaced = salvage->is_mended && !PX_MUTANT("r16_a_mended_log_is_what_was");
     if (!is_next) salvage->goes_on = false;
-    /* A splice or a cut may be lost: only what was known chosen is never cut. */
-    if (!is_next && !is_met && !is_same) truncate_log(salvage, is->chosen);
+    /* A splice, a cut or a claim may be lost, or what came in the place of what was: only what was known
+     * chosen stays. */
+    if (!is_next && !is_met && (!is_same || is_replaced)) truncate_log(salvage, is->chosen);
     if (!is_met && !is_next && header->after < is->length) is->is_unsure = true; /* it contradicts the log */
     if (!is_same || !(is_claim || is->claimed > header->after)) truncate_log(salvage, header->after);
     if (is_claim && is_same && is->length > is->claimed) is->claimed = is->length;
@@ -163,7 +179,11 @@ void px_salvage_take(px_salvage *salvage, const px_record_header *header, const 
 {
     px_wal_stated *is = &salvage->is;
     join(salvage, header);
-    if (header->kind == PX_RECORD_CUT || header->kind == PX_RECORD_SPLICE) is->claimed = 0;
+    if (header->kind == PX_RECORD_CLAIM) salvage->is_mended = true;
+    if (header->kind == PX_RECORD_CUT || header->kind == PX_RECORD_SPLICE) {
+        is->claimed = 0;
+        salvage->is_mended = false;
+    }
     if (header->kind == PX_RECORD_SPLICE) is->is_unsure = false;
     if (header->kind == PX_RECORD_CLAIM && !claim) is->is_unsure = true; /* what it claimed is lost */
     drop_other_values(salvage, header, entries);

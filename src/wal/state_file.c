@@ -1,12 +1,13 @@
 /* state_file.c - the small state, in two checksummed copies.
  *
  * Meaning    Both are written and synced, one after the other, before anything they state is said; whichever
- *            copy a crash or rot spoils, the other one states
- *            at least what was said last. Each also states how far the log was synced when it was written.
+ *            copy a crash or rot spoils, the other one states at least what was said last. Each also states
+ *            how far the log was synced when it was written.
  * Source     [R15, R16, R18]. */
 // SPDX-License-Identifier: Apache-2.0
 #include "wal/wal_priv.h"
 
+#include "base/assert.h"
 #include "base/crc32c.h"
 #include <stdio.h>
 #include <string.h>
@@ -104,6 +105,7 @@ typedef struct {
     px_wal_place synced;
     bool is_valid;
     bool is_untouched; /* not there, or never written: it is all zeros */
+    bool is_unread;    /* the disk does not give it, now */
     bool is_other;     /* of another version of px, by its first bytes */
 } px_state_copy;
 
@@ -166,7 +168,8 @@ static px_err open_copy(px_wal *wal, unsigned place, px_state_copy *copy)
     if (err == PX_ERR_NOT_FOUND) copy->is_untouched = true;
     if (err) return err == PX_ERR_NOT_FOUND ? PX_OK : err;
     err = disk->read(disk, wal->state_files[place], 0, space, sizeof space, true, &read_bytes);
-    if (err) return PX_OK; /* an unreadable copy is a bad copy */
+    copy->is_unread = err != PX_OK;
+    if (err) return PX_OK;
     copy->is_valid = read_bytes == sizeof space && decode_state(space, copy);
     copy->is_other = read_bytes == sizeof space && is_of_other_version(space);
     copy->is_untouched = true;
@@ -253,6 +256,10 @@ px_err px_state_open(px_wal *wal, bool has_log, px_wal_place *synced, px_wal_fau
     if (!copies[0].is_valid && !copies[1].is_valid) {
         if (copies[0].is_other || copies[1].is_other)
             return say(fault, PX_ERR_FOREIGN, "written by another version of px: start that one");
+        if ((copies[0].is_unread || copies[1].is_unread) && !PX_MUTANT("r17_unread_state_is_lost"))
+            return say(fault, PX_ERR_IO,
+                       "the disk gives no sound copy of the small state; start px again, and if it stays so, "
+                       "read `damaged logs` in operating.md");
         return begin_new(wal, !has_log && copies[1].is_untouched, fault);
     }
     const bool is_second =

@@ -304,6 +304,40 @@ static void rot_beside_lost_states(sim_world *world)
     sim_node_start(world, B);
 }
 
+/* C starts, and of its reads after `skip` so many fail. Does one? */
+static bool start_with_failing_reads(sim_world *world, uint32_t skip, uint32_t count)
+{
+    sim_disk *disk = &world->nodes[C]->disk;
+    sim_node_crash(world, C, true);
+    disk->is_hurt = true;
+    fake_disk_fail_reads(disk->fake, skip, count);
+    sim_node_start(world, C);
+    const bool has_failed = fake_disk_forgive_reads(disk->fake);
+    until(world, node_at(world, C) && are_linked(world, A, C) && are_linked(world, B, C));
+    until(world, votes_in(world, C, 0) && !is_faulty(world, C));
+    until(world, chosen_of(world, C) == chosen_of(world, A));
+    return has_failed;
+}
+
+/* Whichever reads of a start fail, a few or all from there on: the node does not start, and does the next
+ * time, or mends what it could not read. Found by seed 1001409, which came to the newest slots, that are
+ * read twice. */
+static void reads_of_a_start_fail(sim_world *world)
+{
+    static const uint32_t counts[] = {1, 2, 3, UINT32_MAX};
+    make_leader(world, A);
+    write_singly(world, A, 20);
+    for (unsigned i = 0; i < sizeof counts / sizeof *counts; i++) {
+        /* Each that is mended leaves another segment to read: so far and no further. */
+        for (uint32_t skip = 0; skip < 24; skip++) {
+            const bool has_failed = start_with_failing_reads(world, skip, counts[i]);
+            sim_check(world, has_failed, "scenario", "a start reads %u times", skip);
+            push(world, C, 1);
+            until(world, all_told(world, C));
+        }
+    }
+}
+
 const sim_directed sim_directed_repair[] = {
     {"helix", 3, helix, false},
     {"rot-while-the-leader-dies", 3, rot_while_the_leader_dies, false},
@@ -313,5 +347,6 @@ const sim_directed sim_directed_repair[] = {
     {"rot-in-the-unchosen-tail", 3, rot_in_the_unchosen_tail, false},
     {"rot-beside-half-of-four", 4, rot_beside_half_of_four, false},
     {"rot-beside-lost-states", 5, rot_beside_lost_states, false},
+    {"reads-of-a-start-fail", 3, reads_of_a_start_fail, false},
     {NULL, 0, NULL, false},
 };

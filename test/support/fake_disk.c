@@ -42,6 +42,8 @@ struct fake_disk {
     bool will_fail, is_lasting;
     uint32_t fail_skip;
     px_err fail_err;
+    uint32_t read_skip, reads_to_fail;
+    bool has_read_failed;
     bool will_cut; /* the power, at one of the next changes that are made at once */
     uint32_t cut_skip;
     bool is_off;
@@ -241,10 +243,23 @@ static void do_close(px_disk *base, px_disk_file *file)
     disk->writes_end = at;
 }
 
+static bool fails_read(fake_disk *disk)
+{
+    if (disk->reads_to_fail == 0) return false;
+    if (disk->read_skip > 0) {
+        disk->read_skip--;
+        return false;
+    }
+    disk->reads_to_fail--;
+    return disk->has_read_failed = true;
+}
+
 static px_err do_read(px_disk *base, px_disk_file *file, uint64_t offset, uint8_t *space, size_t size_bytes,
                       bool fresh, size_t *read_bytes)
 {
-    if (fresh) refresh((fake_disk *)base, file);
+    fake_disk *disk = (fake_disk *)base;
+    if (fresh) refresh(disk, file);
+    if (fails_read(disk)) return PX_ERR_IO;
     if (offset < file->bad_to && offset + size_bytes > file->bad_from) return PX_ERR_IO;
     if (offset > file->size_bytes) offset = file->size_bytes;
     if (size_bytes > file->size_bytes - offset) size_bytes = (size_t)(file->size_bytes - offset);
@@ -530,6 +545,19 @@ void fake_disk_fail_read(fake_disk *disk, const char *name, uint64_t offset, uin
     px_assert(file != NULL);
     file->bad_from = offset;
     file->bad_to = offset + size_bytes;
+}
+
+void fake_disk_fail_reads(fake_disk *disk, uint32_t skip, uint32_t count)
+{
+    disk->read_skip = skip;
+    disk->reads_to_fail = count;
+    disk->has_read_failed = false;
+}
+
+bool fake_disk_forgive_reads(fake_disk *disk)
+{
+    disk->reads_to_fail = 0;
+    return disk->has_read_failed;
 }
 
 void fake_disk_sync(fake_disk *disk)

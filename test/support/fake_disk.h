@@ -46,6 +46,10 @@ void fake_disk_fail_write(fake_disk *disk, uint32_t skip, px_err err, bool is_la
 /* Reads that touch [offset, offset + size_bytes) of a file fail with PX_ERR_IO, until all of it is written
  * durably. */
 void fake_disk_fail_read(fake_disk *disk, const char *name, uint64_t offset, uint64_t size_bytes);
+/* Of the reads after `skip` more the first `count` fail with PX_ERR_IO. */
+void fake_disk_fail_reads(fake_disk *disk, uint32_t skip, uint32_t count);
+/* No more of them. Has one failed? */
+bool fake_disk_forgive_reads(fake_disk *disk);
 /* The system writes back what it holds: hints are stable. */
 void fake_disk_sync(fake_disk *disk);
 /* Room for new files; UINT64_MAX at first. */

@@ -87,6 +87,26 @@ static void r16__a_copy_that_cannot_be_read_is_a_bad_copy(void **state)
     open_and_compare(w);
 }
 
+/* What cannot be read now may be sound, and readable at the next start. */
+static void r17__states_that_cannot_be_read_are_not_lost_and_nothing_changes(void **state)
+{
+    world *w = *state;
+    for (unsigned how = 0; how < 3; how++) {
+        world *clone = world_clone(w);
+        fake_disk_fail_read(clone->disk, "state-a", 0, 512);
+        if (how == 0) fake_disk_fail_read(clone->disk, "state-b", 0, 512);
+        if (how == 1) fake_disk_flip(clone->disk, "state-b", 200, 1);
+        if (how == 2) fake_disk_remove(clone->disk, "state-b");
+        const uint64_t before = world_fingerprint(clone);
+        assert_int_equal(world_try_open(clone), PX_ERR_IO);
+        assert_non_null(strstr(clone->fault.what, "start px again"));
+        assert_true(world_fingerprint(clone) == before);
+        fake_disk_fail_read(clone->disk, "state-a", 0, 0);
+        open_and_compare(clone);
+        world_free(clone);
+    }
+}
+
 static void spoil_both(world *w, unsigned how)
 {
     if (how & 1)
@@ -406,6 +426,7 @@ int main(void)
         TEST(r16__a_copy_that_cannot_be_read_is_a_bad_copy),
         TEST(r16__two_bad_copies_of_a_node_that_is_alone_are_refused_and_nothing_changes),
         TEST(r16__two_bad_copies_of_a_node_that_is_alone_are_refused_without_a_log_too),
+        TEST(r17__states_that_cannot_be_read_are_not_lost_and_nothing_changes),
         TEST(r16__two_bad_copies_are_an_emptied_disk),
         TEST(r16__a_rotten_version_is_no_other_version),
         TEST(r18__a_small_state_of_another_version_is_refused_and_nothing_changes),
