@@ -120,6 +120,15 @@ static void draw_fragile(sim_world *world, sim_faults *faults)
     for (uint32_t i = 0; i < minority; i++) faults->fragile |= 1u << draw_node(world);
 }
 
+/* Disks that are damaged again before they are mended, and by then look different. */
+static void draw_worn(sim_world *world, sim_faults *faults)
+{
+    static const sim_fault kinds[] = {SIM_FAULT_ROT, SIM_FAULT_LOST_WRITE, SIM_FAULT_MISDIRECT,
+                                      SIM_FAULT_READ_ERROR, SIM_FAULT_CRASH};
+    for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        faults->gap_us[kinds[i]] = draw(world, 300 * SIM_MS, 3 * SIM_SECOND);
+}
+
 void sim_faults_init(sim_world *world)
 {
     sim_faults *faults = sim_zeroed(sizeof *faults);
@@ -142,6 +151,7 @@ void sim_faults_init(sim_world *world)
         if (has && !is_calm) faults->gap_us[kind] = gap_us;
     }
     if (!faults->is_datagram) faults->gap_us[SIM_FAULT_LOSS] = 0;
+    if (draw_one_in(world, 8)) draw_worn(world, faults);
     draw_fragile(world, faults);
 }
 
