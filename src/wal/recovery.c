@@ -66,7 +66,11 @@ static void load_segment(px_recovery *run, const px_segment *segment)
 static px_err check_reading(px_recovery *run)
 {
     const px_err err = run->window.err;
-    return err ? say(run, err, (px_wal_place){run->loaded, 0}, px_err_text(err)) : PX_OK;
+    const char *what = px_window_has_given_up(&run->window)
+                           ? "too many of its blocks cannot be read: replace the disk, and start px with an "
+                             "empty data_dir, if a majority of the others is well"
+                           : px_err_text(err);
+    return err ? say(run, err, (px_wal_place){run->loaded, 0}, what) : PX_OK;
 }
 
 /* ---- records ---- */
@@ -258,6 +262,8 @@ static px_err cut_tail(px_recovery *run)
 static px_err salvage_between(px_recovery *run, px_salvage *salvage, px_wal_place from, px_wal_place upto)
 {
     px_wal *wal = run->wal;
+    const uint32_t unreadable = run->window.unreadable;
+    run->window.unreadable = 0; /* they are gone through once more */
     for (uint32_t i = 0; i < wal->segment_count; i++) {
         const px_segment *segment = &wal->segments[i];
         if (segment->number < from.segment || segment->number > upto.segment) continue;
@@ -281,6 +287,7 @@ static px_err salvage_between(px_recovery *run, px_salvage *salvage, px_wal_plac
         const px_err err = check_reading(run);
         if (err) return err;
     }
+    if (unreadable > run->window.unreadable) run->window.unreadable = unreadable;
     return PX_OK;
 }
 

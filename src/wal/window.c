@@ -31,6 +31,11 @@ void px_window_deinit(px_window *window)
     *window = (px_window){0};
 }
 
+bool px_window_has_given_up(const px_window *window)
+{
+    return window->unreadable > UNREADABLE_MAX;
+}
+
 /* One block that may be bad. */
 static px_err read_block(px_window *window, uint64_t offset, size_t size_bytes, size_t *got)
 {
@@ -40,7 +45,8 @@ static px_err read_block(px_window *window, uint64_t offset, size_t size_bytes, 
     if (err != PX_ERR_IO) return err;
     if (offset >= window->failed_end) {
         window->failed_end = offset + size_bytes;
-        if (++window->unreadable > UNREADABLE_MAX) return err;
+        window->unreadable++;
+        if (px_window_has_given_up(window)) return err;
     }
     memset(space, 0xff, size_bytes);
     *got = size_bytes;

@@ -17,7 +17,7 @@ typedef struct {
     uint8_t *space;
     size_t held_bytes, space_bytes;
     uint64_t failed_end; /* blocks below it that cannot be read are counted */
-    uint32_t unreadable; /* blocks, of all files */
+    uint32_t unreadable; /* blocks, of all files that were gone through in a row */
     px_err err;          /* what kept it from reading; nothing is read behind it */
 } px_window;
 
@@ -28,6 +28,9 @@ void px_window_deinit(px_window *window);
 /* The bytes at an offset; NULL where the file ends before them, or after an error. A block that cannot be
  * read holds no valid byte: 0xff. */
 const uint8_t *px_window_at(px_window *window, uint64_t offset, size_t size_bytes);
+
+/* Could so many blocks not be read that it stopped trying? */
+bool px_window_has_given_up(const px_window *window);
 
 /* The first place from `offset` to `upto` that is not zero; `upto` where there is none. */
 uint64_t px_window_first(px_window *window, uint64_t offset, uint64_t upto);

@@ -170,6 +170,8 @@ bool sim_disk_rot(sim_disk *disk, const char *name, uint64_t offset, uint8_t mas
     return true;
 }
 
+/* Of a disk of which more cannot be read nothing is asked: px gives up at 64 in one reading. */
+#define UNREADABLE_MAX 16u
 /* Blocks between a spoilt one and the end of the log, at the least: groups that follow it. */
 #define BLOCKS_BEHIND 8u
 
@@ -178,6 +180,7 @@ bool sim_disk_spoil(sim_disk *disk, sim_spoil spoil, uint64_t chance)
     const sim_image image = *sim_disk_image(disk);
     char name[PX_FILE_NAME_BYTES];
     const uint64_t segment = 1 + chance % image.segment;
+    if (spoil == SIM_SPOIL_UNREADABLE && ++disk->unreadable > UNREADABLE_MAX) return false;
     uint64_t blocks = 0;
     px_segment_name(segment, name);
     const uint8_t *bytes = fake_disk_stable(disk->fake, name, &blocks);

@@ -36,6 +36,7 @@ typedef struct {
     uint64_t generation;              /* of events: those of the run before are void */
     bool is_muted;                    /* the process has ended: nothing completes any more */
     bool is_hurt;                     /* what was stable was spoilt */
+    uint32_t unreadable;              /* blocks, or less where some can be read again */
     bool is_rotten;                   /* and its node has not started since: it may meet it any time */
     uint32_t swapped_with;            /* it has the folder of the node at this place less 1; 0: its own */
     uint64_t digest;                  /* of the folder that it got */

@@ -421,6 +421,7 @@ static void r17__a_segment_of_which_much_cannot_be_read_is_an_error_and_nothing_
     fake_disk_fail_read(w->disk, SEGMENT_1, 4096, 1 << 19);
     assert_int_equal(world_try_open(w), PX_ERR_IO);
     assert_non_null(strstr(w->fault.where, SEGMENT_1));
+    assert_non_null(strstr(w->fault.what, "replace the disk"));
     assert_true(world_fingerprint(w) == before);
     world_free(w);
 }

@@ -106,6 +106,7 @@ static void r16__a_block_that_cannot_be_read_shows_no_valid_byte_and_is_counted_
         assert_non_null(px_window_at(&at->window, FILE_BYTES - 10, 10));
     }
     assert_int_equal(at->window.unreadable, 1);
+    assert_false(px_window_has_given_up(&at->window));
 }
 
 static void r17__a_file_of_which_much_cannot_be_read_is_an_error(void **state)
@@ -115,6 +116,7 @@ static void r17__a_file_of_which_much_cannot_be_read_is_an_error(void **state)
     assert_non_null(px_window_at(&at->window, 0, 10));
     assert_null(px_window_at(&at->window, 1 << 20, 10));
     assert_int_equal(at->window.err, PX_ERR_IO);
+    assert_true(px_window_has_given_up(&at->window));
     assert_null(px_window_at(&at->window, 0, 10));
 }
 
