@@ -400,7 +400,8 @@ static px_err give_up_damage(px_recovery *run, px_wal_place stated, const px_wal
         .chosen = was->chosen,
         .chain = was->chain,
         /* Only the small state knows of what was behind: it says how far, not what. */
-        .is_unsure = was->is_unsure || px_wal_place_less(padded(was->synced), stated),
+        .is_unsure =
+            was->is_unsure || run->lost.hides_claim || px_wal_place_less(padded(was->synced), stated),
     };
     if (was->claimed > was->length) {
         claim.length = was->claimed;

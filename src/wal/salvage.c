@@ -59,6 +59,7 @@ void px_salvage_go_on(px_salvage *salvage, const px_wal *wal)
     salvage->live = wal->length;
     salvage->certain = wal->chosen < wal->length ? wal->chosen : wal->length;
     salvage->is_mended = px_wal_is_claimed(wal);
+    salvage->hides_claim = false;
     salvage->before = wal->record_crc;
     salvage->goes_on = false;
 }
@@ -150,6 +151,8 @@ static void join(px_salvage *salvage, const px_record_header *header)
                          (header->kind == PX_RECORD_APPEND || is_claim);
     const bool is_replaced = salvage->is_mended && !PX_MUTANT("r16_a_mended_log_is_what_was");
     if (!is_next) salvage->goes_on = false;
+    if (!is_next && px_ballot_equal(header->accepted, is->accepted) && header->cuts > is->cuts)
+        salvage->hides_claim = !PX_MUTANT("r16_lost_claims_are_forgotten");
     /* A splice, a cut or a claim may be lost, or what came in the place of what was: only what was known
      * chosen stays. */
     if (!is_next && !is_met && (!is_same || is_replaced)) truncate_log(salvage, is->chosen);
@@ -182,7 +185,7 @@ void px_salvage_take(px_salvage *salvage, const px_record_header *header, const 
     if (header->kind == PX_RECORD_CLAIM) salvage->is_mended = true;
     if (header->kind == PX_RECORD_CUT || header->kind == PX_RECORD_SPLICE) {
         is->claimed = 0;
-        salvage->is_mended = false;
+        salvage->is_mended = salvage->hides_claim = false;
     }
     if (header->kind == PX_RECORD_SPLICE) is->is_unsure = false;
     if (header->kind == PX_RECORD_CLAIM && !claim) is->is_unsure = true; /* what it claimed is lost */
@@ -196,6 +199,7 @@ void px_salvage_take(px_salvage *salvage, const px_record_header *header, const 
     is->cuts = header->cuts;
     if (header->chosen > is->chosen) is->chosen = header->chosen;
     if (claim) {
+        salvage->hides_claim = false;
         if (claim->length > is->claimed) is->claimed = claim->length;
         if (claim->is_unsure) is->is_unsure = true;
         if (claim->chosen > is->chosen) is->chosen = claim->chosen;
@@ -205,10 +209,22 @@ void px_salvage_take(px_salvage *salvage, const px_record_header *header, const 
     is->synced.offset += PX_RECORD_HEADER_BYTES + header->payload_bytes;
 }
 
+/* A mark made behind a lost claim says what that claims. */
+static void find_claim(px_salvage *salvage, const px_wal_stated *marked)
+{
+    px_wal_stated *is = &salvage->is;
+    if (!px_ballot_equal(marked->accepted, is->accepted) || marked->cuts != is->cuts) return;
+    if (salvage->hides_claim && marked->claimed > is->claimed) is->claimed = marked->claimed;
+    salvage->hides_claim = false;
+}
+
 void px_salvage_take_mark(px_salvage *salvage, const px_wal_stated *marked)
 {
     px_wal_stated *is = &salvage->is;
-    if (px_wal_place_less(marked->synced, is->synced)) return;
+    if (px_wal_place_less(marked->synced, is->synced)) {
+        find_claim(salvage, marked);
+        return;
+    }
     const px_record_header header = {
         .kind = PX_RECORD_APPEND,
         .accepted = marked->accepted,
@@ -220,6 +236,7 @@ void px_salvage_take_mark(px_salvage *salvage, const px_wal_stated *marked)
     join(salvage, &header);
     const uint64_t chosen = is->chosen > marked->chosen ? is->chosen : marked->chosen;
     const bool is_unsure = is->is_unsure || marked->is_unsure;
+    salvage->hides_claim = false;
     *is = *marked;
     is->chosen = chosen;
     is->is_unsure = is_unsure;

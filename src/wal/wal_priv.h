@@ -220,6 +220,7 @@ typedef struct {
     uint64_t live;      /* slots from the first on that are in the log before the damage, and in this one */
     uint64_t certain;   /* of them, those that this log itself knew chosen */
     bool is_mended;     /* since a claim others' slots may stand in the place of those before it */
+    bool hides_claim;   /* a lost record may be a claim of more than the log is */
     uint32_t before;    /* checksum of the last record */
     bool goes_on;       /* the next record may continue the last run */
     px_salvage_runs runs;

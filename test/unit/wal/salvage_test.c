@@ -356,6 +356,30 @@ static void r16__what_was_is_not_the_log_where_what_came_in_its_place_is_lost(vo
     }
 }
 
+/* A claim is lost before the log was as long again. The mark knows of it, or nobody does. */
+static void r16__a_lost_claim_is_not_forgotten(void **state)
+{
+    for (int is_marked = 0; is_marked < 2; is_marked++) {
+        folder *f;
+        assert_int_equal(teardown(state), 0);
+        assert_int_equal(setup(state), 0);
+        f = *state;
+        append_upto(f, 40);
+        flip(f, 1, OFFSET_OF(10));
+        restart(f);
+        append_upto(f, 30);
+        close_log(f);
+        if (!is_marked) fake_disk_remove(f->disk, "mark");
+        for (unsigned slot = 11; slot <= 40; slot++) flip(f, 1, OFFSET_OF(slot));
+        flip(f, 2, 0);
+        open_log(f);
+        assert_int_equal(f->claim.is_unsure, !is_marked);
+        assert_int_equal(f->claim.length, is_marked ? 40 : 30);
+        check_read_all(f);
+        check_salvage(f, 30);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -368,6 +392,7 @@ int main(void)
         TEST(r16__what_came_in_its_place_is_not_mixed_with_what_was),
         TEST(r16__what_can_be_read_again_is_not_what_came_in_its_place),
         TEST(r16__what_was_is_not_the_log_where_what_came_in_its_place_is_lost),
+        TEST(r16__a_lost_claim_is_not_forgotten),
     };
     return cmocka_run_group_tests_name("salvage", tests, NULL, NULL);
 }
