@@ -181,14 +181,37 @@ void sim_scenario_prepare(sim_world *world)
     memset(faults->gap_us, 0, sizeof faults->gap_us);
 }
 
+static sim_writer *writer_at(const sim_world *world, uint32_t place)
+{
+    return &world->checks->writers[world->nodes[place]->app.intakes[0].writer];
+}
+
 /* Messages that the writers of those nodes were told of. */
 static uint64_t acknowledged_of(const sim_world *world, uint32_t members)
 {
     uint64_t sum = 0;
     for (uint32_t place = 0; place < world->options.node_count; place++)
-        if (members & (1u << place))
-            sum += world->checks->writers[world->nodes[place]->app.intakes[0].writer].acknowledged;
+        if (members & (1u << place)) sum += writer_at(world, place)->acknowledged;
     return sum;
+}
+
+/* Until the end, measures how long it takes until each member's writer is told of a message that it wrote
+ * after now: at the first of them, and at the last. */
+static void measure_writes(sim_world *world, uint32_t members, uint64_t end_us)
+{
+    const uint64_t start_us = world->now_us;
+    uint64_t before[PX_MEMBERS_MAX];
+    uint32_t served = 0;
+    for (uint32_t place = 0; place < world->options.node_count; place++)
+        before[place] = writer_at(world, place)->pushed;
+    while (world->now_us < end_us) {
+        sim_world_run_until(world, world->now_us + SIM_MS);
+        const uint32_t served_before = served;
+        for (uint32_t place = 0; place < world->options.node_count; place++)
+            if (writer_at(world, place)->acknowledged > before[place]) served |= members & (1u << place);
+        if (served && !served_before) world->counts.first_again_us = world->now_us - start_us;
+        if (served != served_before) world->counts.last_again_us = world->now_us - start_us;
+    }
 }
 
 static uint64_t leaders_of(const sim_world *world)
@@ -203,7 +226,7 @@ static void run_graph(sim_world *world, const sim_scenario *scenario, uint32_t l
     const uint32_t members = scenario->graph(&graph, leader, count);
     sim_trace(world, "run  %s, leader %u, members %x", scenario->name, leader + 1, members);
     sim_faults_cut(world, &graph);
-    sim_world_run_until(world, world->now_us + sim_liveness_bound_us(world));
+    measure_writes(world, members, world->now_us + sim_liveness_bound_us(world));
     if (members == 0) return;
     const uint64_t leaders = leaders_of(world);
     for (unsigned second = 0; second < 5; second++) {
@@ -216,6 +239,7 @@ static void run_graph(sim_world *world, const sim_scenario *scenario, uint32_t l
                       "liveness", "%s: nothing of %s is chosen in second %u", scenario->name,
                       world->nodes[place]->name, second);
     }
+    world->counts.changes = leaders_of(world) - leaders;
     sim_check(world, leaders_of(world) == leaders, "stable leader", "%s: leadership changed %llu times",
               scenario->name, (unsigned long long)(leaders_of(world) - leaders));
     const px_node *old = world->nodes[leader]->node;

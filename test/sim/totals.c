@@ -110,6 +110,11 @@ void sim_totals_print(const sim_totals *totals)
            real_s, cpu_s, simulated_s / cpu_s);
     printf("a fault every %.2f simulated s\n",
            simulated_s / (double)(counts->faults_all ? counts->faults_all : 1));
+    if (counts->last_again_us)
+        printf(
+            "writes again after %.2f s at the first node, %.2f s at the last; leaders changed %llu times\n",
+            (double)counts->first_again_us / 1e6 / (double)totals->seeds,
+            (double)counts->last_again_us / 1e6 / (double)totals->seeds, (ull)counts->changes);
     print_figures(counts, cpu_s / 3600);
     for (unsigned kind = 0; kind < SIM_FAULTS; kind++) {
         char name[80];

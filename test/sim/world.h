@@ -52,6 +52,7 @@ typedef struct {
     uint64_t chosen, acknowledged, barriers, pushed;
     uint64_t crashes, starts, elections, leaders, slots_chosen, statements_checked, images_read;
     uint64_t faults[SIM_FAULT_KINDS_MAX], faults_all; /* by sim_fault */
+    uint64_t first_again_us, last_again_us, changes;  /* writes after links are cut, leaders after that */
     uint64_t simulated_us, hash;
 } sim_counts;
 
