@@ -479,7 +479,8 @@ void px_intakes_on_chosen(px_node *node, const px_run *run, uint64_t index_last,
     px_intake *first = find_holder(node, run->holder);
     const bool is_shared = first && find_holder_behind(first, run->holder);
     for (px_intake *intake = first; intake; intake = find_holder_behind(intake, run->holder)) {
-        const bool is_only = !is_shared && intake->mode != PX_SESSION_JOIN;
+        const bool is_only =
+            !is_shared && (intake->mode != PX_SESSION_JOIN || PX_MUTANT("r11_a_former_run_is_acknowledged"));
         const bool is_own =
             run->origin == node->self && (is_only || is_same_run(intake, run, batch, message, payload));
         take_chosen(node, intake, run, index_last, is_own || intake->kind == PX_SESSION_MEMBER);

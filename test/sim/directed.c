@@ -185,6 +185,41 @@ static void late_forward(sim_world *world)
     until(world, all_told(world, B));
 }
 
+/* ---- [R11] what a former run sent on ---- */
+
+static sim_client *come_to_session(sim_world *world, uint32_t place, bool joins)
+{
+    sim_client *client = &world->nodes[place]->app.clients[0];
+    if (!sim_node_enter(world, place)) return client;
+    sim_session_come(client, 0, joins);
+    sim_node_leave(world, place);
+    until(world, client->is_open);
+    return client;
+}
+
+/* C is killed when B has not passed on yet what C forwarded under a session. Whoever joins that session at C
+ * meanwhile has sent nothing: the message is a duplicate to him. Found by seed 3002409. */
+static void former_run_in_a_session(sim_world *world)
+{
+    make_leader(world, A);
+    part(world, MASK(A), MASK(C));
+    until(world, node_at(world, C)->view.relay == B);
+    sim_client *client = come_to_session(world, C, false);
+    hold_wire(world, MASK(B), MASK(A), PX_WIRE_FORWARD);
+    if (!sim_node_enter(world, C)) return;
+    sim_session_push(client, 1);
+    sim_node_leave(world, C);
+    until(world, sim_net_held(world->net, MASK(B), MASK(A), PX_WIRE_FORWARD, 0) == 1);
+    const uint32_t former = client->writer;
+    sim_node_crash(world, C, true);
+    sim_node_start(world, C);
+    until(world, are_linked(world, B, C) && node_at(world, C)->view.relay == B);
+    client = come_to_session(world, C, true);
+    sim_net_release(world->net, MASK(B), MASK(A));
+    until(world, world->checks->writers[former].seen == 1);
+    until(world, world->checks->writers[client->writer].acknowledged == 1); /* by a word of a duplicate */
+}
+
 /* ---- [R14] elections ---- */
 
 /* C has promised more than the leader's ballot, is down, and the net is whole. */
@@ -385,6 +420,7 @@ static const sim_directed others[] = {
     {"resting-leader", 3, resting_leader, false},
     {"late-hello", 3, late_hello, false},
     {"late-forward", 3, late_forward, false},
+    {"former-run-in-a-session", 3, former_run_in_a_session, false},
     {"unserved-above", 3, unserved_above, false},
     {"unserved-behind-a-follower", 3, unserved_behind_a_follower, false},
     {"high-numbers", 5, high_numbers, false},

@@ -64,13 +64,11 @@ static void on_ended(px_intake_events *events, px_intake_end end)
 
 /* ---- what it does ---- */
 
-static void come(sim_client *client)
+void sim_session_come(sim_client *client, uint32_t session, bool joins)
 {
     sim_app *app = client->app;
     sim_world *world = app->world;
     char name[16];
-    const uint32_t session = (uint32_t)below(client, work_of(client)->sessions);
-    const bool joins = below(client, 4) == 0;
     (void)snprintf(name, sizeof name, "s%u", session);
     client->is_open = false;
     client->events = (px_intake_events){on_room, on_chosen, on_opened, on_duplicate, on_ended};
@@ -82,11 +80,17 @@ static void come(sim_client *client)
     px_assert(client->intake);
 }
 
-static void push_some(sim_client *client)
+static void come(sim_client *client)
+{
+    const uint32_t session = (uint32_t)below(client, work_of(client)->sessions);
+    sim_session_come(client, session, below(client, 4) == 0);
+}
+
+void sim_session_push(sim_client *client, uint64_t count)
 {
     sim_app *app = client->app;
     static uint8_t space[1u << 20];
-    for (uint64_t left = 1 + below(client, work_of(client)->burst_messages); left > 0; left--) {
+    for (uint64_t left = count; left > 0; left--) {
         if (app->port->calls->intake_room(app->port, client->intake) < work_of(client)->message_bytes_max)
             return;
         const size_t size_bytes =
@@ -111,7 +115,7 @@ static void on_burst(sim_world *world, void *context, uint64_t run)
     if (!client->intake)
         come(client);
     else if (client->is_open && below(client, rounds) != 0)
-        push_some(client);
+        sim_session_push(client, 1 + below(client, work_of(client)->burst_messages));
     else if (client->is_open || below(client, 10) == 0)
         leave(client);
     sim_node_leave(world, app->place);

@@ -25,6 +25,9 @@ typedef struct {
 /* Its node is up; is about to be gone. */
 void sim_session_attach(sim_client *client);
 void sim_session_detach(sim_client *client);
+/* It takes or joins a session, and pushes so many messages, where there is room; its node is up. */
+void sim_session_come(sim_client *client, uint32_t session, bool joins);
+void sim_session_push(sim_client *client, uint64_t count);
 /* Everything that it pushed and can be told is told. */
 bool sim_session_is_idle(const sim_client *client);
 
