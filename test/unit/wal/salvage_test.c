@@ -126,6 +126,14 @@ static void append_upto(folder *f, uint64_t last)
     append_groups(f, last, 1);
 }
 
+/* Others give the slots up to `last`, from slot 31 on with other values than there were. */
+static void mend_by_others(folder *f, uint64_t last)
+{
+    f->other_from = 31;
+    for (uint64_t slot = 31; slot <= LONG; slot++) f->chains[slot] = entry_of(f, slot).chain;
+    append_upto(f, last);
+}
+
 static int setup(void **state)
 {
     folder *f = calloc(1, sizeof *f);
@@ -149,6 +157,13 @@ static int teardown(void **state)
     return 0;
 }
 
+static folder *begin_anew(void **state)
+{
+    assert_int_equal(teardown(state), 0);
+    assert_int_equal(setup(state), 0);
+    return *state;
+}
+
 static void flip(folder *f, unsigned segment, uint64_t offset)
 {
     char name[40];
@@ -156,19 +171,27 @@ static void flip(folder *f, unsigned segment, uint64_t offset)
     fake_disk_flip(f->disk, name, offset + 20, 1);
 }
 
-/* The slot behind `after` is still there, and so are those up to `last`. */
-static void assert_salvaged(folder *f, uint64_t after, uint64_t last)
+/* How many slots behind `after` can be read at once behind the log; all are those that came last. */
+static uint32_t count_salvaged(folder *f, uint64_t after)
 {
     px_wal_entries entries;
     px_wal_salvage next;
     px_hash chain;
+    if (px_wal_read_salvage(f->wal, after, 1u << 20, &entries, &chain, &next)) return 0;
+    assert_true(px_hash_equal(chain, f->chains[after]));
+    for (uint32_t i = 0; i < entries.count; i++)
+        assert_true(px_hash_equal(entries.entries[i].chain, f->chains[after + 1 + i]));
+    px_buffer_release(entries.owner);
+    return entries.count;
+}
+
+/* The slot behind `after` is still there, and so are those up to `last`. */
+static void assert_salvaged(folder *f, uint64_t after, uint64_t last)
+{
     while (after < last) {
-        assert_int_equal(px_wal_read_salvage(f->wal, after, 1u << 20, &entries, &chain, &next), PX_OK);
-        assert_true(px_hash_equal(chain, f->chains[after]));
-        for (uint32_t i = 0; i < entries.count; i++)
-            assert_true(px_hash_equal(entries.entries[i].chain, f->chains[after + 1 + i]));
-        after += entries.count;
-        px_buffer_release(entries.owner);
+        const uint32_t count = count_salvaged(f, after);
+        assert_true(count > 0);
+        after += count;
     }
 }
 
@@ -280,28 +303,30 @@ static void r16__what_came_in_its_place_is_not_mixed_with_what_was(void **state)
     flip(f, 1, OFFSET_OF(20));
     restart(f);
     assert_claims(f, 19, 40);
-    f->other_from = 31;
-    for (uint64_t slot = 31; slot <= LONG; slot++) f->chains[slot] = entry_of(f, slot).chain;
-    append_upto(f, 36); /* still shorter than its claim: nothing says yet that it is another log */
+    mend_by_others(f, 36); /* still shorter than its claim: nothing says yet that it is another log */
     flip(f, 1, OFFSET_OF(10));
     restart(f);
     assert_int_equal(f->length, 9);
     assert_salvaged(f, 20, 36);
 }
 
-/* The damaged record can be read again, and so can what stands behind it, which is the log no more. */
-static void r16__what_can_be_read_again_is_not_what_came_in_its_place(void **state)
+/* Slot 10 is damaged where 19 of 40 are known chosen; others mend it, and what came up to 44 is chosen. */
+static void damage_and_mend(folder *f)
 {
-    folder *f = *state;
     f->chosen_max = 19;
     append_upto(f, 40);
     flip(f, 1, OFFSET_OF(10));
     restart(f);
     assert_claims(f, 9, 40);
-    f->other_from = 31;
-    for (uint64_t slot = 31; slot <= LONG; slot++) f->chains[slot] = entry_of(f, slot).chain;
     f->chosen_max = UINT64_MAX;
-    append_upto(f, 44);
+    mend_by_others(f, 44);
+}
+
+/* The damaged record can be read again, and so can what stands behind it, which is the log no more. */
+static void r16__what_can_be_read_again_is_not_what_came_in_its_place(void **state)
+{
+    folder *f = *state;
+    damage_and_mend(f);
     flip(f, 1, OFFSET_OF(10));
     restart(f);
     assert_int_equal(f->length, 30);
@@ -313,30 +338,14 @@ static void r16__what_can_be_read_again_is_not_what_came_in_its_place(void **sta
 /* What is found behind the log is what came last, or nothing. */
 static void check_salvage(folder *f, uint64_t last)
 {
-    px_wal_entries entries;
-    px_wal_salvage next;
-    px_hash chain;
-    for (uint64_t after = f->length; after < last; after++) {
-        if (px_wal_read_salvage(f->wal, after, 1u << 20, &entries, &chain, &next)) continue;
-        assert_true(px_hash_equal(chain, f->chains[after]));
-        for (uint32_t i = 0; i < entries.count; i++)
-            assert_true(px_hash_equal(entries.entries[i].chain, f->chains[after + 1 + i]));
-        px_buffer_release(entries.owner);
-    }
+    for (uint64_t after = f->length; after < last; after++) (void)count_salvaged(f, after);
 }
 
 /* Of a log that was mended by other values `count` records are lost, from a block of the second segment on:
  * the claim that all of it stands behind, say. What was damaged first may be readable again. */
 static void lose_mended(folder *f, unsigned block, unsigned count, bool is_readable_again)
 {
-    f->chosen_max = 19;
-    append_upto(f, 40);
-    flip(f, 1, OFFSET_OF(10));
-    restart(f);
-    f->other_from = 31;
-    for (uint64_t slot = 31; slot <= LONG; slot++) f->chains[slot] = entry_of(f, slot).chain;
-    f->chosen_max = UINT64_MAX;
-    append_upto(f, 44);
+    damage_and_mend(f);
     if (is_readable_again) flip(f, 1, OFFSET_OF(10));
     for (unsigned i = 0; i < count; i++) flip(f, 2, (block + i) * (uint64_t)BLOCK);
     restart(f);
@@ -350,9 +359,7 @@ static void r16__what_was_is_not_the_log_where_what_came_in_its_place_is_lost(vo
     for (unsigned run = 0; run < 35 * 35 * 2; run++) {
         const unsigned block = run / 2 / 35, count = 1 + run / 2 % 35;
         if (block + count > 35) continue; /* the last one stays, and tells how long the log was */
-        assert_int_equal(teardown(state), 0);
-        assert_int_equal(setup(state), 0);
-        lose_mended(*state, block, count, run % 2);
+        lose_mended(begin_anew(state), block, count, run % 2);
     }
 }
 
@@ -360,10 +367,7 @@ static void r16__what_was_is_not_the_log_where_what_came_in_its_place_is_lost(vo
 static void r16__a_lost_claim_is_not_forgotten(void **state)
 {
     for (int is_marked = 0; is_marked < 2; is_marked++) {
-        folder *f;
-        assert_int_equal(teardown(state), 0);
-        assert_int_equal(setup(state), 0);
-        f = *state;
+        folder *f = begin_anew(state);
         append_upto(f, 40);
         flip(f, 1, OFFSET_OF(10));
         restart(f);
