@@ -56,7 +56,7 @@ struct px_intake {
     px_session_kind kind;
     size_t bytes_max;     /* of a member's session: what it may hold; a client's has its share */
     px_session_mode mode; /* of a client's */
-    uint64_t opener_run, opener_counter; /* of its opening under way; 0: none */
+    px_opener opener;     /* of its opening under way; counter 0: none */
     uint64_t opening_sent_us;
     px_intake *opening_next; /* in the list of those that are to be opened, or are being opened */
     uint64_t holder;         /* 0 until its opening is chosen */

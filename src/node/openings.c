@@ -38,14 +38,14 @@ void px_openings_add(px_node *node, px_intake *intake)
 
 void px_openings_remove(px_node *node, px_intake *intake)
 {
-    if (intake->opener_counter == 0) {
+    if (intake->opener.counter == 0) {
         (void)take_out(&node->unopened, intake);
         return;
     }
     const bool was_there = take_out(&node->opening, intake);
     px_assert(was_there);
     node->opening_count--;
-    intake->opener_counter = 0;
+    intake->opener = (px_opener){0, 0, 0};
 }
 
 void px_openings_rewind(px_node *node)
@@ -89,8 +89,7 @@ static void draw(px_node *node)
         (void)take_out(&node->unopened, intake);
         append(&node->opening, intake);
         node->opening_count++;
-        intake->opener_run = node->opener_run;
-        intake->opener_counter = ++node->opener_counter;
+        intake->opener = (px_opener){node->state.storage_id, node->opener_run, ++node->opener_counter};
         intake->opening_sent_us = 0;
     }
 }
@@ -98,7 +97,7 @@ static void draw(px_node *node)
 static size_t encode(const px_node *node, const px_intake *intake, uint8_t *space)
 {
     const px_opening opening = {
-        .opener = {node->state.storage_id, intake->opener_run, intake->opener_counter},
+        .opener = intake->opener,
         .origin = node->self,
         .kind = intake->kind,
         .name = {(const uint8_t *)intake->name, intake->name_bytes},
@@ -132,19 +131,12 @@ static void settle(px_node *node, px_intake *intake, uint64_t slot)
         px_intake_end_with(node, intake, PX_INTAKE_EXPIRED);
 }
 
-/* Was it drawn before that one, or is it the same? */
-static bool is_upto(const px_intake *intake, const px_opener *opener)
-{
-    if (intake->opener_run != opener->run) return intake->opener_run < opener->run;
-    return intake->opener_counter <= opener->counter;
-}
-
 /* One of this disk's: those that were drawn before it can never come behind it. */
-static void settle_own(px_node *node, uint64_t slot, const px_opener *opener)
+static void settle_own(px_node *node, uint64_t slot, px_opener opener)
 {
-    while (node->opening && is_upto(node->opening, opener)) {
+    while (node->opening && !px_opener_less(opener, node->opening->opener)) {
         px_intake *intake = node->opening;
-        if (intake->opener_run == opener->run && intake->opener_counter == opener->counter) {
+        if (!px_opener_less(intake->opener, opener)) {
             settle(node, intake, slot);
         } else if (PX_MUTANT("r11_overtaken_keeps_its_number")) {
             px_openings_remove(node, intake);
@@ -168,7 +160,7 @@ static void fence(px_node *node, uint64_t slot, px_bytes name)
 
 void px_openings_on_chosen(px_node *node, uint64_t slot, const px_opening *opening)
 {
-    if (opening->opener.storage_id == node->state.storage_id) settle_own(node, slot, &opening->opener);
+    if (opening->opener.storage_id == node->state.storage_id) settle_own(node, slot, opening->opener);
     if (opening->kind == PX_SESSION_CLIENT && node->session_count && !PX_MUTANT("r12_fence_is_not_told"))
         fence(node, slot, opening->name);
 }

@@ -20,6 +20,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/limits.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 #define PX_BATCH_HEADER_BYTES 8u
@@ -67,6 +68,12 @@ typedef enum { PX_SESSION_MEMBER = 1, PX_SESSION_CLIENT = 2 } px_session_kind;
 typedef struct {
     uint64_t storage_id, run, counter;
 } px_opener;
+
+/* Of two openers of one storage id: was a drawn before b? [R11] */
+static inline bool px_opener_less(px_opener a, px_opener b)
+{
+    return a.run != b.run ? a.run < b.run : a.counter < b.counter;
+}
 
 typedef struct {
     px_opener opener;

@@ -92,12 +92,18 @@ typedef struct {
     bool has_well_disk, has_space;
 } px_census;
 
+/* Another voter that answered. */
+static bool is_counted(const px_core *core, uint32_t member)
+{
+    return member != core->config.self && px_election_is_heard(core, member) &&
+           px_voters_counts(core, member);
+}
+
 static px_census take_census(const px_core *core)
 {
     px_census census = {.heard = 1, .able = 1, .agreeing = 1};
     for (uint32_t member = 0; member < core->config.member_count; member++) {
-        if (member == core->config.self || !px_election_is_heard(core, member)) continue;
-        if (!px_voters_counts(core, member)) continue;
+        if (!is_counted(core, member)) continue;
         const px_peer *peer = &core->peers[member];
         const bool is_above = px_ballot_less(core->ballot, peer->state.promised);
         census.heard++;
@@ -223,8 +229,7 @@ static uint64_t number_above(const px_core *core, px_ballot leader)
     for (uint32_t member = 0; member < core->config.member_count; member++) {
         const px_peer *peer = &core->peers[member];
         const px_ballot promised = peer->state.promised;
-        if (member == core->config.self || !px_election_is_heard(core, member)) continue;
-        if (peer->served || !px_voters_counts(core, member) || !px_ballot_less(leader, promised)) continue;
+        if (!is_counted(core, member) || peer->served || !px_ballot_less(leader, promised)) continue;
         if (promised.number > number) number = promised.number;
     }
     return number;

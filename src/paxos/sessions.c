@@ -151,12 +151,6 @@ void px_sessions_init(px_sessions *sessions, uint32_t row_max)
 
 /* ---- openers ---- */
 
-static bool is_opener_above(const px_opener *opener, const px_opener *highest)
-{
-    if (opener->run != highest->run) return opener->run > highest->run;
-    return opener->counter > highest->counter;
-}
-
 /* The place of a storage id; where it has none, a free place or that of the one that opened longest ago. */
 static uint32_t place_opener(const px_sessions *sessions, uint64_t storage_id)
 {
@@ -180,7 +174,7 @@ px_opener px_sessions_opener(const px_sessions *sessions, uint64_t storage_id)
 static bool is_opened(const px_sessions *sessions, const px_opener *opener)
 {
     const px_opener highest = px_sessions_opener(sessions, opener->storage_id);
-    return highest.storage_id && !is_opener_above(opener, &highest);
+    return highest.storage_id && !px_opener_less(highest, *opener);
 }
 
 /* ---- taking slots ---- */
