@@ -13,6 +13,7 @@
 #include "sim/directed.h"
 #include "sim/faults.h"
 #include "sim/liveness.h"
+#include "sim/script.h"
 #include "sim/sim_net.h"
 #include "sim/sim_node.h"
 #include <string.h>
@@ -181,17 +182,12 @@ void sim_scenario_prepare(sim_world *world)
     memset(faults->gap_us, 0, sizeof faults->gap_us);
 }
 
-static sim_writer *writer_at(const sim_world *world, uint32_t place)
-{
-    return &world->checks->writers[world->nodes[place]->app.intakes[0].writer];
-}
-
 /* Messages that the writers of those nodes were told of. */
 static uint64_t acknowledged_of(const sim_world *world, uint32_t members)
 {
     uint64_t sum = 0;
     for (uint32_t place = 0; place < world->options.node_count; place++)
-        if (members & (1u << place)) sum += writer_at(world, place)->acknowledged;
+        if (members & (1u << place)) sum += writer_of(world, place)->acknowledged;
     return sum;
 }
 
@@ -203,12 +199,12 @@ static void measure_writes(sim_world *world, uint32_t members, uint64_t end_us)
     uint64_t before[PX_MEMBERS_MAX];
     uint32_t served = 0;
     for (uint32_t place = 0; place < world->options.node_count; place++)
-        before[place] = writer_at(world, place)->pushed;
+        before[place] = writer_of(world, place)->pushed;
     while (world->now_us < end_us) {
         sim_world_run_until(world, world->now_us + SIM_MS);
         const uint32_t served_before = served;
         for (uint32_t place = 0; place < world->options.node_count; place++)
-            if (writer_at(world, place)->acknowledged > before[place]) served |= members & (1u << place);
+            if (writer_of(world, place)->acknowledged > before[place]) served |= members & (1u << place);
         if (served && !served_before) world->counts.first_again_us = world->now_us - start_us;
         if (served != served_before) world->counts.last_again_us = world->now_us - start_us;
     }
