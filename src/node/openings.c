@@ -89,15 +89,16 @@ static void draw(px_node *node)
         (void)take_out(&node->unopened, intake);
         append(&node->opening, intake);
         node->opening_count++;
-        intake->opener = (px_opener){node->state.storage_id, node->opener_run, ++node->opener_counter};
+        intake->opener = (px_opener){.run = node->opener_run, .counter = ++node->opener_counter};
         intake->opening_sent_us = 0;
     }
 }
 
+/* The disk may count as a new one since the numbers were drawn. [R19] */
 static size_t encode(const px_node *node, const px_intake *intake, uint8_t *space)
 {
     const px_opening opening = {
-        .opener = intake->opener,
+        .opener = {node->state.storage_id, intake->opener.run, intake->opener.counter},
         .origin = node->self,
         .kind = intake->kind,
         .name = {(const uint8_t *)intake->name, intake->name_bytes},
