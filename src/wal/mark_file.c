@@ -39,7 +39,8 @@ static bool decode_mark(const px_wal *wal, const uint8_t *line, uint64_t *versio
     *stated = (px_wal_stated){
         .synced = {numbers[3], numbers[4]},
         .accepted = {numbers[5], numbers[6], numbers[7]},
-        .cuts = numbers[8],
+        .cuts = numbers[8] & UINT32_MAX,
+        .claims = (uint32_t)(numbers[8] >> 32),
         .length = numbers[9],
         .chosen = numbers[10],
         .chain = {numbers[11], numbers[12]},
@@ -92,7 +93,7 @@ void px_mark_write(px_wal *wal, const px_wal_stated *is)
         is->accepted.config,
         is->accepted.number,
         is->accepted.node,
-        is->cuts,
+        is->cuts | (uint64_t)is->claims << 32,
         is->length,
         is->chosen,
         is->chain.high,

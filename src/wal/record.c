@@ -79,7 +79,9 @@ static void put_header(const px_record_header *header, uint8_t *at)
     put_u64(at + 24, header->node);
     put_ballot(at + 64, header->promised);
     put_ballot(at + 88, header->accepted);
-    put_u64(at + 112, header->cuts);
+    px_assert(header->cuts <= UINT32_MAX);
+    put_u32(at + 112, (uint32_t)header->cuts);
+    put_u32(at + 116, header->claims);
     put_u64(at + 120, header->chosen);
     put_u64(at + 128, header->after);
     put_hash(at + 136, header->after_chain);
@@ -172,7 +174,8 @@ px_err px_record_decode_header(const uint8_t *bytes, px_record_header *header)
         .kind = (px_record_kind)kind,
         .promised = get_ballot(bytes + 64),
         .accepted = get_ballot(bytes + 88),
-        .cuts = get_u64(bytes + 112),
+        .cuts = get_u32(bytes + 112),
+        .claims = get_u32(bytes + 116),
         .chosen = get_u64(bytes + 120),
         .after = get_u64(bytes + 128),
         .after_chain = get_hash(bytes + 136),

@@ -32,7 +32,9 @@ typedef struct {
     px_wal_place synced; /* everything before it was on disk when this was written */
     px_record_kind kind;
     px_ballot promised, accepted;
-    uint64_t cuts, chosen, after;
+    uint64_t cuts;   /* under this accepted ballot, below 2^32 [R19] */
+    uint32_t claims; /* under it, modulo 2^32: one that is lost is missed by the next record [R16] */
+    uint64_t chosen, after;
     px_hash after_chain, chain; /* before and behind its entries */
     uint32_t count;
     uint32_t payload_crc;

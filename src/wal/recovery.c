@@ -412,7 +412,9 @@ static px_err give_up_damage(px_recovery *run, px_wal_place stated, const px_wal
         .node = wal->node,
         .promised = was->accepted,
         .accepted = was->accepted,
-        .cuts = was->cuts + (PX_MUTANT("r16_claims_are_not_counted") ? 0 : 1),
+        /* A claim is no cut: what others remember of this log is no less for it. [R19] */
+        .cuts = was->cuts + PX_MUTANT("r19_claims_count_as_cuts"),
+        .claims = was->claims + !PX_MUTANT("r16_claims_are_not_counted"),
         .chosen = was->chosen < live ? was->chosen : live,
         .after = live,
         .after_chain = px_wal_chain_at(wal, live),
@@ -432,7 +434,8 @@ static px_err find_salvage(px_recovery *run)
     const px_wal_stated claimed = {
         .synced = run->lost_upto,
         .accepted = wal->accepted,
-        .cuts = wal->cuts ? wal->cuts - 1 : 0, /* as they were before the claim */
+        .cuts = wal->cuts,
+        .claims = wal->claims - 1, /* before this one */
         .length = wal->claim.length,
         .chain = wal->claim.chain,
     };
@@ -449,7 +452,8 @@ static bool is_damaged(const px_recovery *run, const px_wal_stated *marked)
     if (px_wal_place_less(run->end, run->stated)) return true;
     if (px_wal_place_less(marked->synced, run->end) || marked->synced.segment == 0) return false;
     return marked->length != wal->length || !px_hash_equal(marked->chain, wal->chain) ||
-           !px_ballot_equal(marked->accepted, wal->accepted) || marked->cuts != wal->cuts;
+           !px_ballot_equal(marked->accepted, wal->accepted) || marked->cuts != wal->cuts ||
+           marked->claims != wal->claims;
 }
 
 static px_err judge(px_recovery *run, px_wal_place stated, const px_wal_stated *marked)

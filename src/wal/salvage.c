@@ -3,10 +3,10 @@
  * Meaning    The records that can still be read are gone through in their order, as a start goes through a
  *            whole log. Each names the checksum of the one before: where that is another one, records between
  *            them are lost. What follows from the rest all the same is kept: a slot whose chain hash a later
- *            record goes on from, what was known chosen, and everything where accepted ballot and cuts are
- *            the same on both sides, so that no splice and no cut is lost, and no claim, behind which others'
- *            slots may have come in the place of those that were. Of that the slots before the first hole are
- *            the log, and the runs behind it can be appended when the hole is mended.
+ *            record goes on from, what was known chosen, and everything where accepted ballot, cuts and
+ *            claims are the same on both sides, so that no splice and no cut is lost, and no claim, behind which
+ *            others' slots may have come in the place of those that were. Of that the slots before the first
+ *            hole are the log, and the runs behind it can be appended when the hole is mended.
  * Holds      A run holds no slot that was cut later; `is` never says less than the log was, unless it says
  *            that it is unsure.
  * Source     [R16]; Alagappan et al., Protocol-Aware Recovery (2018). */
@@ -146,12 +146,13 @@ static void join(px_salvage *salvage, const px_record_header *header)
     const bool is_met =
         px_salvage_chain_at(salvage, header->after, &chain) && px_hash_equal(chain, header->after_chain);
     const bool is_claim = header->kind == PX_RECORD_CLAIM;
-    const bool is_same = px_ballot_equal(header->accepted, is->accepted) &&
-                         header->cuts == is->cuts + (is_claim && !PX_MUTANT("r16_claims_are_not_counted")) &&
-                         (header->kind == PX_RECORD_APPEND || is_claim);
+    const bool is_same =
+        px_ballot_equal(header->accepted, is->accepted) && header->cuts == is->cuts &&
+        header->claims == is->claims + (is_claim && !PX_MUTANT("r16_claims_are_not_counted")) &&
+        (header->kind == PX_RECORD_APPEND || is_claim);
     const bool is_replaced = salvage->is_mended && !PX_MUTANT("r16_a_mended_log_is_what_was");
     if (!is_next) salvage->goes_on = false;
-    if (!is_next && px_ballot_equal(header->accepted, is->accepted) && header->cuts > is->cuts)
+    if (!is_next && px_ballot_equal(header->accepted, is->accepted) && header->claims != is->claims)
         salvage->hides_claim = !PX_MUTANT("r16_lost_claims_are_forgotten");
     /* A splice, a cut or a claim may be lost, or what came in the place of what was: only what was known
      * chosen stays. */
@@ -197,6 +198,7 @@ void px_salvage_take(px_salvage *salvage, const px_record_header *header, const 
     is->chain = header->chain;
     is->accepted = header->accepted;
     is->cuts = header->cuts;
+    is->claims = header->claims;
     if (header->chosen > is->chosen) is->chosen = header->chosen;
     if (claim) {
         salvage->hides_claim = false;
@@ -213,7 +215,7 @@ void px_salvage_take(px_salvage *salvage, const px_record_header *header, const 
 static void find_claim(px_salvage *salvage, const px_wal_stated *marked)
 {
     px_wal_stated *is = &salvage->is;
-    if (!px_ballot_equal(marked->accepted, is->accepted) || marked->cuts != is->cuts) return;
+    if (!px_ballot_equal(marked->accepted, is->accepted) || marked->claims != is->claims) return;
     if (salvage->hides_claim && marked->claimed > is->claimed) is->claimed = marked->claimed;
     salvage->hides_claim = false;
 }
@@ -229,6 +231,7 @@ void px_salvage_take_mark(px_salvage *salvage, const px_wal_stated *marked)
         .kind = PX_RECORD_APPEND,
         .accepted = marked->accepted,
         .cuts = marked->cuts,
+        .claims = marked->claims,
         .after = marked->length,
         .after_chain = marked->chain,
         .before = ~salvage->before, /* records before it are lost */

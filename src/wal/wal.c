@@ -59,6 +59,7 @@ px_wal_note px_wal_take_record(px_wal *wal, const px_record_header *header, cons
     wal->chain = header->chain;
     wal->accepted = header->accepted;
     wal->cuts = header->cuts;
+    wal->claims = header->claims;
     /* A claim is of the log that was; a cut tells nothing to who is unsure of its accepted ballot. [R16] */
     if (header->kind == PX_RECORD_CUT) wal->claim = (px_claim){.is_unsure = wal->claim.is_unsure};
     if (header->kind == PX_RECORD_SPLICE) wal->claim = (px_claim){0};
@@ -72,6 +73,7 @@ px_wal_stated px_wal_state_log(const px_wal *wal)
         .synced = wal->synced,
         .accepted = wal->accepted,
         .cuts = wal->cuts,
+        .claims = wal->claims,
         .length = wal->length,
         .chosen = wal->chosen,
         .chain = wal->chain,
@@ -96,6 +98,7 @@ void px_wal_append(px_wal *wal, px_ticket ticket, const px_record *record)
         .promised = record->promised,
         .accepted = record->accepted,
         .cuts = record->cuts,
+        .claims = record->kind == PX_RECORD_SPLICE ? 0 : wal->claims,
         .chosen = record->chosen,
     };
     if (wal->state.roster_state == PX_ROSTER_COMPLETE) memcpy(header.cluster_id, wal->state.cluster_id, 16);

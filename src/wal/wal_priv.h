@@ -32,6 +32,7 @@ typedef struct {
     px_wal_place synced;
     px_ballot accepted;
     uint64_t cuts, length, chosen;
+    uint32_t claims;
     px_hash chain;    /* at its length */
     uint64_t claimed; /* length of a claim that counts; 0: none */
     bool is_unsure;   /* that claim is */
@@ -109,6 +110,7 @@ struct px_wal {
     uint64_t durable_length; /* slots that are on disk, and that nothing staged cuts */
     px_ballot accepted;
     uint64_t cuts, chosen;
+    uint32_t claims;
     px_claim claim; /* of the log as staged; length 0: none that counts [R16] */
     px_salvage_runs salvage;
     const px_salvage_run *salvage_run; /* that was read last */
