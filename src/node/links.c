@@ -66,6 +66,7 @@ static void on_up(px_net_events *events, uint32_t place)
 {
     px_node *node = node_of(events);
     node->members[place].out_up = true;
+    node->members[place].is_heard_since = false;
     send_hello(node, place);
     set_linked(node, place);
 }
@@ -79,14 +80,21 @@ static void on_down(px_net_events *events, uint32_t place, const char *reason)
     set_linked(node, place);
 }
 
+/* Dials a member anew, since another of its runs than the one at the other end may be there. */
+static void redial(px_node *node, uint32_t place, const char *reason)
+{
+    px_member *member = &node->members[place];
+    if (!member->out_up) return;
+    member->out_up = false;
+    node->ports.net->redial(node->ports.net, place, true, reason);
+    set_linked(node, place);
+}
+
 void px_links_say_hello_again(px_node *node)
 {
     for (uint32_t place = 0; place < node->member_count; place++) {
-        px_member *member = &node->members[place];
-        if (place == node->self || !member->out_up) continue;
-        member->out_up = false; /* nothing more goes out under the former id */
-        node->ports.net->redial(node->ports.net, place, true, "this node has another storage id now");
-        set_linked(node, place);
+        /* nothing more goes out under the former id */
+        if (place != node->self) redial(node, place, "this node has another storage id now");
     }
 }
 
@@ -236,12 +244,26 @@ static void take_name(const px_node *node, px_incoming *incoming, const px_wire_
     }
 }
 
-/* The run before, with its disk, is gone: what this node dialled leads nowhere. */
+/* A hello of an earlier run may have been on its way for long; or the disk was rolled back, and then it is to
+ * hear what is remembered of it, though the connection of the later run still counts. Dialling anew finds who
+ * is there; once, since two that have copies of one folder would never end. [R8, R19] */
+static void doubt_run(px_node *node, uint32_t place, const px_wire_hello *hello)
+{
+    px_member *member = &node->members[place];
+    if (hello->incarnation.run >= member->incarnation.run || member->is_doubted) return;
+    if (PX_MUTANT("r19_hello_comes_late")) return;
+    member->is_doubted = true;
+    redial(node, place, "an earlier run of the member has come");
+}
+
+/* The run before, or its disk, is gone. What this node dialled to it leads nowhere, and the new run is to
+ * hear at once what is remembered of its disk: before it votes. [R19] */
 static void forget_run(px_node *node, uint32_t place, bool is_new_disk)
 {
     px_member *member = &node->members[place];
-    if (is_new_disk && member->out_up)
-        node->ports.net->redial(node->ports.net, place, true, "the member came back with another disk");
+    const bool is_of_former = is_new_disk || (member->is_heard_since && !PX_MUTANT("r19_hello_comes_late"));
+    if (is_of_former) redial(node, place, "the member came back");
+    member->is_doubted = false;
     if (!member->is_linked && !is_new_disk) return;
     /* The core forgets what it heard of the former run: a link that comes back starts afresh. */
     member->is_linked = false;
@@ -266,6 +288,7 @@ static bool take_hello(px_node *node, px_incoming *incoming, const px_wire_hello
         return false;
     }
     if (is_superseded(member, hello)) {
+        doubt_run(node, incoming->member, hello);
         close_incoming(node, incoming, "a newer connection of this node is in use");
         return false;
     }
@@ -339,6 +362,7 @@ static void on_bytes(px_net_events *events, uint64_t connection, uint8_t *bytes,
     px_node *node = node_of(events);
     px_incoming *incoming = find_incoming(node, connection);
     if (!incoming) return;
+    if (incoming->has_hello) node->members[incoming->member].is_heard_since = true;
     px_message_parser_feed(&incoming->parser, bytes, size_bytes);
     for (;;) {
         uint8_t *line = NULL;

@@ -33,6 +33,8 @@ typedef struct {
     const char *name;
     const char *address;
     bool out_up;                /* the connection that this node dialled */
+    bool is_heard_since;        /* `incarnation` was heard after that: it is the one at its other end */
+    bool is_doubted;            /* an earlier run has said hello since `incarnation` did */
     px_incoming *in;            /* the connection that it dialled and that counts; its hello was taken */
     px_incarnation incarnation; /* of its last hello */
     uint64_t connection;        /* number of the connection `in` [R8] */
@@ -56,7 +58,7 @@ struct px_intake {
     px_session_kind kind;
     size_t bytes_max;     /* of a member's session: what it may hold; a client's has its share */
     px_session_mode mode; /* of a client's */
-    px_opener opener;     /* of its opening under way; counter 0: none */
+    px_opener opener;     /* of its opening under way, without a storage id; counter 0: none */
     uint64_t opening_sent_us;
     px_intake *opening_next; /* in the list of those that are to be opened, or are being opened */
     uint64_t holder;         /* 0 until its opening is chosen */
