@@ -33,6 +33,7 @@ typedef struct {
     uint64_t campaign_run;
     bool is_emptied;                /* its disk was, and its node has not started since */
     uint64_t storage_id, roster_id; /* as it was up last: of its disk, and of its place in the roster */
+    px_recollection behind; /* what it had stated, where its disk was rolled back behind that; or zeros */
     uint64_t kept; /* chosen slots that it accepted in the ballot that chose them, or above: for ever */
 } sim_voter;
 
@@ -74,6 +75,29 @@ void sim_protocol_free(sim_protocol *protocol)
     free(protocol->line);
     px_buffer_release(protocol->body);
     free(protocol);
+}
+
+static bool is_log_beyond(px_ballot accepted, uint64_t cuts, uint64_t length, const px_recollection *than)
+{
+    const int order = px_ballot_compare(accepted, than->accepted);
+    if (order != 0) return order > 0;
+    return cuts != than->cuts ? cuts > than->cuts : length > than->length;
+}
+
+/* Has its node the disk that was rolled back, and less on it still than it had stated? What is chosen comes
+ * back from others, and then nothing is forgotten. */
+static bool is_behind(const sim_voter *voter, const px_node *node)
+{
+    const px_recollection *behind = &voter->behind;
+    const px_node_state *state = &node->view.state;
+    const px_recollection own = {
+        .accepted = state->accepted,
+        .cuts = state->cuts,
+        .length = state->durable > state->claimed ? state->durable : state->claimed,
+    };
+    return behind->storage_id && node->state.storage_id == behind->storage_id &&
+           (px_ballot_less(state->promised, behind->promised) ||
+            is_log_beyond(behind->accepted, behind->cuts, behind->length, &own));
 }
 
 static const char *name_of(const sim_protocol *protocol, uint32_t place)
@@ -167,6 +191,7 @@ static bool is_voter(const sim_protocol *protocol, uint32_t place, uint64_t numb
     if (number && !configuration) return false;
     const uint64_t roster_id = node ? node->state.members[place].storage_id : voter->roster_id;
     const uint64_t storage_id = node ? node->state.storage_id : voter->storage_id;
+    if (node ? is_behind(voter, node) : voter->behind.storage_id == storage_id) return false;
     return storage_id == (number ? configuration->ids[place] : roster_id);
 }
 
@@ -256,6 +281,7 @@ void sim_check_claim(sim_world *world, uint32_t place)
     const px_node *node = world->nodes[place]->node;
     if (!node) return;
     sim_voter *voter = &world->checks->protocol->voters[place];
+    if (!is_behind(voter, node)) voter->behind = (px_recollection){0};
     voter->storage_id = node->state.storage_id;
     voter->roster_id = node->state.members[place].storage_id;
     claim(world->checks->protocol, place, node->view.state.chosen, node->view.state.chosen_chain);
@@ -264,6 +290,35 @@ void sim_check_claim(sim_world *world, uint32_t place)
     sim_check(world, node->view.state.taken >= kept || claimed->length >= kept || claimed->is_unsure,
               "accepted stays", "the log of %s ends at slot %llu, and it helped to choose slot %llu",
               name_of(world->checks->protocol, place), (ull)node->view.state.taken, (ull)kept);
+}
+
+bool sim_check_is_remembered(const sim_world *world, uint32_t place, uint32_t by)
+{
+    const sim_protocol *protocol = world->checks->protocol;
+    const sim_voter *voter = &protocol->voters[place];
+    const px_recollection *memory = &world->nodes[by]->node->state.recollections[place];
+    if (memory->storage_id != world->nodes[place]->node->state.storage_id) return false;
+    if (px_ballot_less(memory->promised, voter->promised)) return false;
+    if (px_ballot_less(memory->promised, voter->campaign)) return false;
+    if (is_log_beyond(voter->accepted, voter->cuts, voter->durable, memory)) return false;
+    for (size_t i = 0; i < protocol->ballot_count; i++) {
+        const sim_ballot *ballot = &protocol->ballots[i];
+        const int order = px_ballot_compare(ballot->ballot, memory->accepted);
+        if (order > 0 && ballot->accepted[place] > 0) return false;
+        if (order == 0 && ballot->accepted[place] > memory->length) return false;
+    }
+    return true;
+}
+
+void sim_check_rolled_back(sim_world *world, uint32_t place, uint32_t by)
+{
+    sim_check_state_lost(world, place);
+    world->checks->protocol->voters[place].behind = world->nodes[by]->node->state.recollections[place];
+}
+
+bool sim_check_is_behind(const sim_world *world, uint32_t place)
+{
+    return is_behind(&world->checks->protocol->voters[place], world->nodes[place]->node);
 }
 
 uint64_t sim_check_chosen(const sim_world *world)
@@ -414,6 +469,8 @@ static void check_voter(sim_protocol *protocol, uint32_t from, const px_message 
     if (message->kind == PX_MESSAGE_HEARD)
         sim_check(protocol->world, node->core->voters.is_given, "voter", "%s answers before it may count",
                   name_of(protocol, from));
+    sim_check(protocol->world, !is_vote_kind || !is_behind(&protocol->voters[from], node), "voter",
+              "%s votes with an older state of its disk", name_of(protocol, from));
     if (!is_leaders) return;
     const uint64_t number = message->ballot.config;
     for (uint32_t i = 0; !is_voter(protocol, from, number) && i < protocol->world->options.node_count; i++)
@@ -502,6 +559,8 @@ void sim_check_start(sim_world *world, uint32_t place)
               (ull)length, (ull)state->cuts, (ull)voter->durable, (ull)voter->cuts);
     sim_check_claim(world, place);
 }
+
+/* ---- disks that are not what they were ---- */
 
 void sim_check_refusal(sim_world *world, uint32_t place, px_err err)
 {

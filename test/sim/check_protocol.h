@@ -36,6 +36,12 @@ void sim_check_refusal(sim_world *world, uint32_t place, px_err err);
 void sim_check_emptied(sim_world *world, uint32_t place);
 /* Its small state is lost, and with it what it promised; its other files are there. */
 void sim_check_state_lost(sim_world *world, uint32_t place);
+/* Does another node remember all that this one has stated, and voted as a leader? */
+bool sim_check_is_remembered(const sim_world *world, uint32_t place, uint32_t by);
+/* Its disk is rolled back, and `by` remembers what it stated: with less it does not vote. [R19] */
+void sim_check_rolled_back(sim_world *world, uint32_t place, uint32_t by);
+/* Has the node that is up still less than that, on that disk? */
+bool sim_check_is_behind(const sim_world *world, uint32_t place);
 /* Slots that the abstract Paxos has chosen. */
 uint64_t sim_check_chosen(const sim_world *world);
 

@@ -29,7 +29,7 @@ static const uint64_t gap_us_min[SIM_FAULTS] = {
     [SIM_FAULT_SWAP] = 4 * SIM_SECOND,       [SIM_FAULT_ROT_STATE] = 500 * SIM_MS,
     [SIM_FAULT_ROT] = 1 * SIM_SECOND,        [SIM_FAULT_LOST_WRITE] = 2 * SIM_SECOND,
     [SIM_FAULT_MISDIRECT] = 2 * SIM_SECOND,  [SIM_FAULT_READ_ERROR] = 2 * SIM_SECOND,
-    [SIM_FAULT_WIPE] = 5 * SIM_SECOND,
+    [SIM_FAULT_WIPE] = 5 * SIM_SECOND,       [SIM_FAULT_ROLL_BACK] = 1 * SIM_SECOND,
 };
 
 /* Of all that is pushed, a second: more of it makes each start read for long, and finds nothing. */
@@ -175,6 +175,20 @@ void sim_faults_calm(sim_world *world)
     }
 }
 
+void sim_faults_hush(sim_world *world, uint64_t for_us)
+{
+    const sim_graph whole = sim_graph_whole(world->options.node_count);
+    world->faults->hushed_us = world->now_us + for_us;
+    sim_faults_calm(world);
+    sim_net_break_slow(world->net);
+    sim_faults_cut(world, &whole);
+    for (uint32_t from = 0; from < world->options.node_count; from++) {
+        sim_trap_set(world, from, (sim_trap){0});
+        for (uint32_t to = 0; to < world->options.node_count; to++)
+            sim_net_make_late(world->net, from, to, 0);
+    }
+}
+
 /* Who has rot on its disk would end itself when it meets that: it meets it now. [R16] */
 static void heal_node(sim_world *world, uint32_t place)
 {
@@ -295,6 +309,7 @@ static bool happen(sim_world *world, sim_fault kind)
     case SIM_FAULT_LOST_WRITE:
     case SIM_FAULT_MISDIRECT:
     case SIM_FAULT_READ_ERROR:
+    case SIM_FAULT_ROLL_BACK:
     case SIM_FAULT_WIPE: return sim_fault_on_disk(world, kind);
     case SIM_FAULTS: break;
     }
@@ -315,7 +330,7 @@ static void on_fault(sim_world *world, void *context, uint64_t number)
 {
     const sim_fault_event *event = &world->faults->schedule[number];
     (void)context;
-    if (world->faults->is_over) return;
+    if (world->faults->is_over || world->now_us < world->faults->hushed_us) return;
     px_prng_init(&world->chance[SIM_CHANCE_FAULTS], event->seed);
     if (happen(world, event->kind)) sim_faults_count(world, event->kind);
 }
@@ -350,13 +365,13 @@ static void tell_schedule(const sim_world *world)
 void sim_faults_begin(sim_world *world)
 {
     sim_faults *faults = world->faults;
-    const uint64_t end_us = world->now_us + world->options.safety_us;
+    faults->end_us = world->now_us + world->options.safety_us;
     faults->is_over = false;
     for (unsigned kind = 0; kind < SIM_FAULTS; kind++) {
         uint64_t time_us = world->now_us;
         while (faults->gap_us[kind]) {
             time_us += draw(world, 1, 2 * faults->gap_us[kind]);
-            if (time_us >= end_us) break;
+            if (time_us >= faults->end_us) break;
             add_event(faults, (sim_fault_event){time_us, (sim_fault)kind, draw(world, 0, UINT64_MAX - 1)});
         }
     }

@@ -39,7 +39,8 @@
     X(LOST_WRITE, "a write to a log never came")         \
     X(MISDIRECT, "a write went elsewhere")               \
     X(READ_ERROR, "a block of a log cannot be read")     \
-    X(WIPE, "a disk comes back empty")
+    X(WIPE, "a disk comes back empty")                   \
+    X(ROLL_BACK, "a disk is rolled back")
 
 typedef enum {
 #define SIM_FAULT_ENUM(kind, words) SIM_FAULT_##kind,
@@ -74,6 +75,8 @@ struct sim_faults {
     uint64_t gap_us[SIM_FAULTS]; /* between two of a kind, on average; 0: this seed has none */
     uint64_t base_delay_us, base_jitter_us, base_sync_us;
     uint64_t partition; /* counts them: the newest rules */
+    uint64_t end_us;    /* of the time when they happen */
+    uint64_t hushed_us; /* until then none happens */
     uint32_t fragile;   /* mask of the nodes whose disks may lose what they hold: a minority */
     bool is_datagram, is_over;
     bool is_frozen;         /* what is broken stays so, but for the nodes of `core` */
@@ -90,6 +93,8 @@ void sim_faults_deinit(sim_world *world);
 void sim_faults_calm(sim_world *world);
 /* From now on faults happen: all that the options keep of the seed's schedule. */
 void sim_faults_begin(sim_world *world);
+/* All paths and disks are as healthy as this seed has them, and nothing happens for so long. */
+void sim_faults_hush(sim_world *world, uint64_t for_us);
 /* No more of them. A majority of nodes is healed, all linked to each other or to one of them; for the others
  * the worst is drawn, and stays for good. Returns the mask of the healed. */
 uint32_t sim_faults_freeze(sim_world *world);

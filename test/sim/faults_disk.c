@@ -2,14 +2,16 @@
  *
  * Meaning    Slow, hung, failing and full disks befall any node, and two nodes may get each other's folders
  *            for a while. What destroys data on the device (rot, blocks that cannot be read, a write that was
- *            lost or went elsewhere, a disk that comes back empty) befalls the *fragile* nodes alone: a
- *            minority that the seed draws. So the others hold every chosen slot, and px owes that nothing is
- *            lost. Of the two copies of the small state one alone rots, on any node.
+ *            lost or went elsewhere, a disk that comes back empty or as it was before) befalls the *fragile*
+ *            nodes alone: a minority that the seed draws. So the others hold every chosen slot, and px owes
+ *            that nothing is lost. Of the two copies of the small state one alone rots, on any node.
  * Source     reliability.md §3; [R15-R19]. */
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/faults_priv.h"
 
+#include "node/node_priv.h"
 #include "sim/check_protocol.h"
+#include "sim/checks.h"
 
 void sim_disk_mend(sim_disk *disk)
 {
@@ -114,9 +116,61 @@ static bool wipe(sim_world *world, sim_disk *disk)
     return true;
 }
 
+/* ---- rolled back ---- */
+
+/* Of the others one that remembers all that the node stated, and is there to say so. Without it px has no
+ * means to find out (ADR 0010), and owes nothing. */
+static uint32_t find_witness(const sim_world *world, uint32_t place)
+{
+    for (uint32_t other = 0; other < world->options.node_count; other++) {
+        const sim_node *node = world->nodes[other];
+        const bool is_there = node->node && !node->is_dying && !node->is_paused && !node->disk.is_rotten;
+        if (other != place && is_there && sim_check_is_remembered(world, place, other)) return other;
+    }
+    return PX_MEMBERS_MAX;
+}
+
+/* By now it has been told, or has got back what it lacked; or its node ended by itself, and nobody need be
+ * there to tell it when it comes back: then the disk is emptied. */
+static void on_roll_back_over(sim_world *world, void *context, uint64_t run)
+{
+    sim_node *node = context;
+    if (node->disk.swapped_with || (node->node && !sim_check_is_behind(world, node->place))) return;
+    sim_check(world, !node->node || node->run != run, "voter", "nobody finds that the disk of %s is older",
+              node->name);
+    (void)wipe(world, &node->disk);
+}
+
+/* What the node has since a copy was made is lost: the copy comes back. Where that is less than it stated, it
+ * must be found before it votes. */
+static bool roll_back(sim_world *world, sim_disk *disk)
+{
+    sim_node *node = world->nodes[disk->place];
+    if (!node->node || node->is_dying || node->is_paused || disk->is_rotten) return false;
+    const uint64_t storage_id = node->node->state.storage_id;
+    if (!disk->copy || disk->copy_id != storage_id) {
+        sim_disk_keep_copy(disk, storage_id);
+        return false;
+    }
+    const uint64_t finding_us = 2 * px_node_election_us(node->node);
+    const uint32_t witness = find_witness(world, disk->place);
+    if (witness == PX_MEMBERS_MAX || world->now_us + finding_us >= world->faults->end_us) return false;
+    sim_trace(world, "faults  the disk of %u is rolled back", disk->place + 1);
+    sim_node_crash(world, disk->place, draw_one_in(world, 2));
+    sim_faults_hush(world, finding_us);
+    sim_disk_put_back(disk, disk->copy);
+    disk->copy = NULL;
+    sim_check_rolled_back(world, disk->place, witness);
+    sim_consumers_rewind(&node->app.consumers);
+    sim_node_start(world, disk->place);
+    sim_world_after(world, finding_us - 1, on_roll_back_over, node, node->run);
+    return true;
+}
+
 static bool destroy(sim_world *world, sim_disk *disk, sim_fault kind)
 {
     if (kind == SIM_FAULT_WIPE) return wipe(world, disk);
+    if (kind == SIM_FAULT_ROLL_BACK) return roll_back(world, disk);
     const sim_spoil spoil = kind == SIM_FAULT_ROT          ? SIM_SPOIL_FLIP
                             : kind == SIM_FAULT_LOST_WRITE ? SIM_SPOIL_ZERO
                             : kind == SIM_FAULT_MISDIRECT  ? SIM_SPOIL_COPY

@@ -153,7 +153,7 @@ static void on_flap(sim_world *world, void *context, uint64_t number)
     (void)context;
     const uint32_t from = number >> 8 & 0xff, to = number & 0xff;
     const uint64_t left = number >> 16;
-    if (world->faults->is_over) return;
+    if (world->faults->is_over || world->now_us < world->faults->hushed_us) return;
     sim_net_cut(world->net, from, to, left % 2 == 1);
     if (left) sim_world_after(world, draw(world, 1, 300 * SIM_MS), on_flap, NULL, number - (1u << 16));
 }

@@ -331,6 +331,32 @@ static void rolled_back_beside_a_laggard(sim_world *world)
     serve(world, B);
 }
 
+/* As before, but nothing is cut: C loses its power, and when it is back with the older disk A still takes the
+ * connection to its former run for alive. */
+static void rolled_back_behind_a_dead_connection(sim_world *world)
+{
+    serve(world, A);
+    fake_disk *copy = copy_disk(world, C);
+    make_leader(world, A);
+    part(world, MASK(A), MASK(B));
+    drop(world, MASK(C), MASK(B), PX_MESSAGE_PIECE);
+    push(world, A, 1);
+    until(world, all_told(world, A));
+    wait_ms(world, 200);
+    sim_node_crash(world, C, false);
+    sim_disk_put_back(&world->nodes[C]->disk, copy);
+    sim_check_rolled_back(world, C, A);
+    sim_consumers_rewind(&world->nodes[C]->app.consumers);
+    world->nodes[C]->app.reader.next = 1;
+    sim_node_start(world, C);
+    const uint64_t former = disk_of(world, C);
+    until(world, disk_of(world, C) != former || core_at(world, C)->voters.is_given);
+    sim_check(world, disk_of(world, C) != former, "voter", "C votes before A has told it what it remembers");
+    clear(world);
+    until(world, votes_in(world, C, 1));
+    serve(world, B);
+}
+
 /* What A remembers of C's disk outlives A's own restart. */
 static void rolled_back_and_another_restarts(sim_world *world)
 {
@@ -348,6 +374,31 @@ static void rolled_back_and_another_restarts(sim_world *world)
     until(world, disk_of(world, C) != former);
     sim_node_start(world, B);
     until(world, votes_in(world, C, 1));
+}
+
+/* The older disk is damaged besides: what its log claims to have been is less than A remembers of it. */
+static void rolled_back_and_damaged(sim_world *world)
+{
+    for (unsigned i = 0; i < 20; i++) serve(world, A);
+    until(world, chosen_of(world, C) == chosen_of(world, A));
+    fake_disk *copy = copy_disk(world, C);
+    serve(world, A);
+    until(world, chosen_of(world, C) == chosen_of(world, A));
+    wait_ms(world, 500);
+    sim_disk *disk = &world->nodes[C]->disk;
+    sim_node_crash(world, C, true);
+    sim_disk_put_back(disk, copy);
+    sim_check_rolled_back(world, C, A);
+    sim_consumers_rewind(&world->nodes[C]->app.consumers);
+    disk->image = (sim_image){.segment = 1};
+    sim_check(world, sim_disk_spoil(disk, SIM_SPOIL_FLIP, 7), "scenario", "there is nothing to spoil");
+    sim_node_start(world, C);
+    const uint64_t former = disk_of(world, C);
+    sim_check(world, node_at(world, C)->view.state.claimed > 0, "scenario", "C found no damage");
+    until(world, disk_of(world, C) != former || core_at(world, C)->voters.is_given);
+    sim_check(world, disk_of(world, C) != former, "voter", "C votes with an older state of its disk");
+    until(world, votes_in(world, C, 1));
+    serve(world, C);
 }
 
 /* The log has openings of later runs of C's disk that are not on it: nobody knows more of it than it does, so
@@ -401,12 +452,33 @@ static void former_disk_put_back(sim_world *world)
     serve(world, C);
 }
 
+/* Its node asks for its sessions under the former disk's id, and opens them under the new one. */
+static void former_disk_opens_its_pipes(sim_world *world)
+{
+    serve(world, A);
+    fake_disk *copy = copy_disk(world, C);
+    make_leader(world, A);
+    wipe(world, C);
+    sim_node_start(world, C);
+    until(world, votes_in(world, C, 1));
+    serve(world, A);
+    const uint64_t replacing = disk_of(world, C);
+    put_back(world, C, copy);
+    sim_node_start(world, C);
+    push(world, C, 1);
+    until(world, all_told(world, C));
+    until(world, votes_in(world, C, 2) && disk_of(world, C) != replacing);
+}
+
 const sim_directed sim_directed_readmission[] = {
     {"rolled-back", 3, rolled_back, false},
     {"rolled-back-beside-a-laggard", 3, rolled_back_beside_a_laggard, false},
+    {"rolled-back-behind-a-dead-connection", 3, rolled_back_behind_a_dead_connection, false},
+    {"rolled-back-and-damaged", 3, rolled_back_and_damaged, false},
     {"rolled-back-below-its-openings", 3, rolled_back_below_its_openings, false},
     {"rolled-back-and-another-restarts", 3, rolled_back_and_another_restarts, false},
     {"former-disk-put-back", 3, former_disk_put_back, false},
+    {"former-disk-opens-its-pipes", 3, former_disk_opens_its_pipes, false},
     {"one-emptied", 3, one_emptied, false},
     {"one-without-its-state", 3, one_without_its_state, false},
     {"leader-emptied", 3, leader_emptied, false},

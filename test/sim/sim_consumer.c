@@ -118,6 +118,11 @@ void sim_consumers_detach(sim_consumers *consumers)
     consumers->cursors = NULL;
 }
 
+void sim_consumers_rewind(sim_consumers *consumers)
+{
+    for (unsigned i = 0; i < SIM_CONSUMERS_MAX; i++) consumers->each[i].told = 0;
+}
+
 void sim_consumers_forget(sim_consumers *consumers)
 {
     for (unsigned i = 0; i < SIM_CONSUMERS_MAX; i++) consumers->each[i].asked = consumers->each[i].told = 0;

@@ -41,5 +41,7 @@ void sim_consumers_attach(sim_consumers *consumers);
 void sim_consumers_detach(sim_consumers *consumers);
 /* The disk is another. */
 void sim_consumers_forget(sim_consumers *consumers);
+/* Their node has the disk of a former time: they may stand anywhere up to where they stood. */
+void sim_consumers_rewind(sim_consumers *consumers);
 
 #endif

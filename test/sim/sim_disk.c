@@ -21,6 +21,7 @@ void sim_disk_init(sim_disk *disk, sim_world *world, uint32_t place)
 void sim_disk_deinit(sim_disk *disk)
 {
     fake_disk_free(disk->fake);
+    if (disk->copy) fake_disk_free(disk->copy);
 }
 
 px_disk *sim_disk_port(sim_disk *disk)
@@ -122,6 +123,13 @@ fake_disk *sim_disk_copy(const sim_disk *disk)
 {
     fake_disk_sync(disk->fake);
     return fake_disk_clone(disk->fake, disk->world->options.seed);
+}
+
+void sim_disk_keep_copy(sim_disk *disk, uint64_t storage_id)
+{
+    if (disk->copy) fake_disk_free(disk->copy);
+    disk->copy = fake_disk_clone(disk->fake, px_prng_next(&disk->world->chance[SIM_CHANCE_DISK]));
+    disk->copy_id = storage_id;
 }
 
 void sim_disk_put_back(sim_disk *disk, fake_disk *copy)

@@ -43,6 +43,8 @@ typedef struct {
     bool is_awaited;                  /* an event for the next completion is made */
     bool is_over;                     /* the oldest is carried out, and its node is not woken for it */
     sim_image image;
+    fake_disk *copy;  /* of the folder as it was at some time, or NULL */
+    uint64_t copy_id; /* the storage id that it had */
 } sim_disk;
 
 void sim_disk_init(sim_disk *disk, sim_world *world, uint32_t place);
@@ -75,6 +77,8 @@ bool sim_disk_spoil(sim_disk *disk, sim_spoil spoil, uint64_t chance);
 /* An emptied disk under the old name: its node is down. */
 void sim_disk_empty(sim_disk *disk);
 
+/* Keeps a copy of what a power cut would leave at this moment, under its storage id. */
+void sim_disk_keep_copy(sim_disk *disk, uint64_t storage_id);
 /* A copy of what is stable, and that copy in the disk's place, which takes it over: its node is down. */
 fake_disk *sim_disk_copy(const sim_disk *disk);
 void sim_disk_put_back(sim_disk *disk, fake_disk *copy);
