@@ -210,6 +210,21 @@ void px_intake_end_with(px_node *node, px_intake *intake, px_intake_end end)
     forget_if_done(node, intake);
 }
 
+uint64_t px_intakes_drop_kept(px_node *node)
+{
+    uint64_t count = 0;
+    for (px_intake *intake = node->intakes; intake; intake = intake->next) {
+        if (!intake->is_kept || PX_MUTANT("r19_what_an_older_disk_kept_is_sent")) continue;
+        count += kept_count(intake);
+        px_openings_remove(node, intake);
+        empty_rings(intake);
+        intake->pushed = intake->sent = intake->chosen;
+        intake->is_ended = true;
+        forget_if_done(node, intake);
+    }
+    return count;
+}
+
 /* ---- room ---- */
 
 /* What was kept of the same session counts as well, so that stop after stop cannot pile up. */

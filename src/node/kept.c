@@ -10,6 +10,7 @@
 
 #define FRESH_NAME "kept.new"
 #define DAMAGED_NAME "kept.damaged"
+#define LOST_NAME "kept.lost"
 #define MAGIC 0x6b787031u
 #define VERSION 1u
 #define HEADER_BYTES 40u
@@ -139,6 +140,23 @@ void px_kept_turn(px_node *node)
         return;
     }
     node->is_kept_stale = false;
+}
+
+void px_kept_set_aside(px_node *node)
+{
+    const uint64_t count = px_intakes_drop_kept(node);
+    if (count == 0) return;
+    const px_err err = node->ports.disk->rename(node->ports.disk, PX_KEPT_FILE_NAME, LOST_NAME);
+    if (err) {
+        px_log_event(node->ports.log, PX_LOG_ERROR, "%s: %s", PX_KEPT_FILE_NAME, px_err_text(err));
+        node->ports.fatal(node->ports.fatal_context, PX_KEPT_FILE_NAME);
+        return;
+    }
+    px_log_event(
+        node->ports.log, PX_LOG_WARN,
+        "%s: %llu messages of an older state of the folder are not sent, since they may have been: they "
+        "are in %s",
+        PX_KEPT_FILE_NAME, (unsigned long long)count, LOST_NAME);
 }
 
 uint64_t px_kept_count(const px_node *node)

@@ -33,6 +33,10 @@ PX_MUST_USE px_err px_kept_write(px_node *node, bool all);
 /* Brings the file up to what became of its lists; until then nothing of them may be sent. */
 void px_kept_turn(px_node *node);
 
+/* This folder is an older state of itself: what it has kept a later run may have sent. It is not sent, and
+ * the file is set aside. [R19] */
+void px_kept_set_aside(px_node *node);
+
 /* Messages that px_kept_write would keep of all pipes now. */
 uint64_t px_kept_count(const px_node *node);
 

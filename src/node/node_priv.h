@@ -294,6 +294,8 @@ void px_intakes_deinit(px_node *node);
 /* An intake of what the last clean stop kept of a session, its first message having number `first`; with no
  * holder (0) the one that there is already. */
 px_intake *px_intake_make_kept(px_node *node, px_bytes name, uint64_t holder, uint64_t first);
+/* Nothing of what was kept is sent any more. Returns how many messages that were. */
+uint64_t px_intakes_drop_kept(px_node *node);
 bool px_intake_is_same_session(const px_intake *one, const px_intake *other);
 /* Lays lengths and payloads of all messages that are not chosen. */
 void px_intake_copy(const px_intake *intake, uint8_t *lengths, uint8_t *payloads);

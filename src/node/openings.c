@@ -68,6 +68,7 @@ static void draw_above_log(px_node *node)
 {
     const px_opener highest = px_core_opener(node->core, node->state.storage_id);
     if (highest.run <= node->opener_run || PX_MUTANT("r11_opens_below_a_former_run")) return;
+    px_kept_set_aside(node);
     node->opener_run = highest.run + px_node_chance(node);
 }
 

@@ -114,7 +114,8 @@ static void add_intake(px_node *node, px_assembly *assembly, px_intake *intake, 
 {
     if (intake->holder == 0 || intake->sent >= intake->pushed || assembly->part_count >= assembly->runs_max)
         return;
-    if (intake->is_kept && node->is_kept_stale) return; /* not before it is on disk so [R12] */
+    /* Not before it is on disk so [R12], nor before the others have told what they remember of it [R19]. */
+    if (intake->is_kept && (node->is_kept_stale || !node->is_roster_told)) return;
     if (is_leader && !catch_up_with_log(node, intake, ahead_of(assembly, intake->holder)->count)) return;
     const size_t used = assembly_bytes(assembly, 0, 0);
     size_t payload_bytes = 0;

@@ -11,6 +11,7 @@
  * Source     [R19]. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/assert.h"
+#include "node/kept.h"
 #include "node/node_priv.h"
 #include <string.h>
 
@@ -97,6 +98,7 @@ void px_recollection_become_new(px_node *node)
         return;
     }
     drop_statements(node);
+    px_kept_set_aside(node);
     px_roster_tell(node);
     px_links_say_hello_again(node);
 }
