@@ -4,9 +4,9 @@
  *            whole log. Each names the checksum of the one before: where that is another one, records between
  *            them are lost. What follows from the rest all the same is kept: a slot whose chain hash a later
  *            record goes on from, what was known chosen, and everything where accepted ballot, cuts and
- *            claims are the same on both sides, so that no splice and no cut is lost, and no claim, behind which
- *            others' slots may have come in the place of those that were. Of that the slots before the first
- *            hole are the log, and the runs behind it can be appended when the hole is mended.
+ *            claims are the same on both sides, so that no splice and no cut is lost, and no claim, behind
+ *            which others' slots may have come in the place of those that were. Of that the slots before the
+ *            first hole are the log, and the runs behind it can be appended when the hole is mended.
  * Holds      A run holds no slot that was cut later; `is` never says less than the log was, unless it says
  *            that it is unsure.
  * Source     [R16]; Alagappan et al., Protocol-Aware Recovery (2018). */

@@ -30,6 +30,7 @@ static const uint64_t gap_us_min[SIM_FAULTS] = {
     [SIM_FAULT_ROT] = 1 * SIM_SECOND,        [SIM_FAULT_LOST_WRITE] = 2 * SIM_SECOND,
     [SIM_FAULT_MISDIRECT] = 2 * SIM_SECOND,  [SIM_FAULT_READ_ERROR] = 2 * SIM_SECOND,
     [SIM_FAULT_WIPE] = 5 * SIM_SECOND,       [SIM_FAULT_ROLL_BACK] = 1 * SIM_SECOND,
+    [SIM_FAULT_ROT_END] = 2 * SIM_SECOND,
 };
 
 /* Of all that is pushed, a second: more of it makes each start read for long, and finds nothing. */
@@ -310,6 +311,7 @@ static bool happen(sim_world *world, sim_fault kind)
     case SIM_FAULT_MISDIRECT:
     case SIM_FAULT_READ_ERROR:
     case SIM_FAULT_ROLL_BACK:
+    case SIM_FAULT_ROT_END:
     case SIM_FAULT_WIPE: return sim_fault_on_disk(world, kind);
     case SIM_FAULTS: break;
     }

@@ -40,7 +40,8 @@
     X(MISDIRECT, "a write went elsewhere")               \
     X(READ_ERROR, "a block of a log cannot be read")     \
     X(WIPE, "a disk comes back empty")                   \
-    X(ROLL_BACK, "a disk is rolled back")
+    X(ROLL_BACK, "a disk is rolled back")                \
+    X(ROT_END, "the end of a log rots")
 
 typedef enum {
 #define SIM_FAULT_ENUM(kind, words) SIM_FAULT_##kind,

@@ -116,7 +116,7 @@ static bool wipe(sim_world *world, sim_disk *disk)
     return true;
 }
 
-/* ---- rolled back ---- */
+/* ---- what was stated is forgotten ---- */
 
 /* Of the others one that remembers all that the node stated, and is there to say so. Without it px has no
  * means to find out (ADR 0010), and owes nothing. */
@@ -132,7 +132,7 @@ static uint32_t find_witness(const sim_world *world, uint32_t place)
 
 /* By now it has been told, or has got back what it lacked; or its node ended by itself, and nobody need be
  * there to tell it when it comes back: then the disk is emptied. */
-static void on_roll_back_over(sim_world *world, void *context, uint64_t run)
+static void on_forgotten(sim_world *world, void *context, uint64_t run)
 {
     sim_node *node = context;
     if (node->disk.swapped_with || (node->node && !sim_check_is_behind(world, node->place))) return;
@@ -141,36 +141,43 @@ static void on_roll_back_over(sim_world *world, void *context, uint64_t run)
     (void)wipe(world, &node->disk);
 }
 
-/* What the node has since a copy was made is lost: the copy comes back. Where that is less than it stated, it
- * must be found before it votes. */
-static bool roll_back(sim_world *world, sim_disk *disk)
+/* Is there a copy of this disk? Else one is made. */
+static bool has_copy(sim_disk *disk, uint64_t storage_id)
+{
+    if (disk->copy && disk->copy_id == storage_id) return true;
+    sim_disk_keep_copy(disk, storage_id);
+    return false;
+}
+
+/* What the node has since a copy was made is lost: the copy comes back. Or the end of its log rots, which may
+ * look like what a power cut has torn [R15]. Where that is less than it stated, it must be found before it
+ * votes. */
+static bool forget(sim_world *world, sim_disk *disk, sim_fault kind)
 {
     sim_node *node = world->nodes[disk->place];
     if (!node->node || node->is_dying || node->is_paused || disk->is_rotten) return false;
-    const uint64_t storage_id = node->node->state.storage_id;
-    if (!disk->copy || disk->copy_id != storage_id) {
-        sim_disk_keep_copy(disk, storage_id);
-        return false;
-    }
+    if (kind == SIM_FAULT_ROLL_BACK && !has_copy(disk, node->node->state.storage_id)) return false;
     const uint64_t finding_us = 2 * px_node_election_us(node->node);
     const uint32_t witness = find_witness(world, disk->place);
     if (witness == PX_MEMBERS_MAX || world->now_us + finding_us >= world->faults->end_us) return false;
-    sim_trace(world, "faults  the disk of %u is rolled back", disk->place + 1);
+    sim_trace(world, "faults  the disk of %u forgets", disk->place + 1);
     sim_node_crash(world, disk->place, draw_one_in(world, 2));
     sim_faults_hush(world, finding_us);
-    sim_disk_put_back(disk, disk->copy);
-    disk->copy = NULL;
+    if (kind == SIM_FAULT_ROT_END)
+        sim_disk_spoil_end(disk, draw(world, 0, UINT64_MAX - 1));
+    else
+        sim_disk_use_copy(disk);
     sim_check_rolled_back(world, disk->place, witness);
     sim_consumers_rewind(&node->app.consumers);
     sim_node_start(world, disk->place);
-    sim_world_after(world, finding_us - 1, on_roll_back_over, node, node->run);
+    sim_world_after(world, finding_us - 1, on_forgotten, node, node->run);
     return true;
 }
 
 static bool destroy(sim_world *world, sim_disk *disk, sim_fault kind)
 {
     if (kind == SIM_FAULT_WIPE) return wipe(world, disk);
-    if (kind == SIM_FAULT_ROLL_BACK) return roll_back(world, disk);
+    if (kind == SIM_FAULT_ROLL_BACK || kind == SIM_FAULT_ROT_END) return forget(world, disk, kind);
     const sim_spoil spoil = kind == SIM_FAULT_ROT          ? SIM_SPOIL_FLIP
                             : kind == SIM_FAULT_LOST_WRITE ? SIM_SPOIL_ZERO
                             : kind == SIM_FAULT_MISDIRECT  ? SIM_SPOIL_COPY

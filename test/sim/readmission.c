@@ -401,6 +401,30 @@ static void rolled_back_and_damaged(sim_world *world)
     serve(world, C);
 }
 
+/* What the older state of the disk has kept of its pipes was sent by a later run. */
+static void rolled_back_to_what_it_kept(sim_world *world)
+{
+    serve(world, A);
+    sim_node_crash(world, C, true);
+    part(world, MASK(C), MASK(A) | MASK(B));
+    sim_node_start(world, C);
+    push(world, C, 3); /* their session is not open: they are kept without a number */
+    (void)sim_node_stop(world, C);
+    fake_disk *copy = sim_disk_copy(&world->nodes[C]->disk);
+    clear(world);
+    sim_node_start(world, C);
+    until(world, sim_check_is_kept_seen(world));
+    serve(world, C);
+    wait_ms(world, 500);
+    put_back(world, C, copy);
+    sim_node_start(world, C);
+    const uint64_t former = disk_of(world, C);
+    until(world, disk_of(world, C) != former);
+    until(world, votes_in(world, C, 1));
+    serve(world, C);
+    serve(world, A);
+}
+
 /* The log has openings of later runs of C's disk that are not on it: nobody knows more of it than it does, so
  * it goes on as it is, and opens above them. */
 static void rolled_back_below_its_openings(sim_world *world)
@@ -475,6 +499,7 @@ const sim_directed sim_directed_readmission[] = {
     {"rolled-back-beside-a-laggard", 3, rolled_back_beside_a_laggard, false},
     {"rolled-back-behind-a-dead-connection", 3, rolled_back_behind_a_dead_connection, false},
     {"rolled-back-and-damaged", 3, rolled_back_and_damaged, false},
+    {"rolled-back-to-what-it-kept", 3, rolled_back_to_what_it_kept, false},
     {"rolled-back-below-its-openings", 3, rolled_back_below_its_openings, false},
     {"rolled-back-and-another-restarts", 3, rolled_back_and_another_restarts, false},
     {"former-disk-put-back", 3, former_disk_put_back, false},

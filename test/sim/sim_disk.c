@@ -138,6 +138,12 @@ void sim_disk_put_back(sim_disk *disk, fake_disk *copy)
     disk->fake = copy;
 }
 
+void sim_disk_use_copy(sim_disk *disk)
+{
+    sim_disk_put_back(disk, disk->copy);
+    disk->copy = NULL;
+}
+
 bool sim_disk_is_hurt(const sim_disk *disk)
 {
     return disk->is_hurt || disk->swapped_with;
@@ -215,6 +221,22 @@ bool sim_disk_spoil(sim_disk *disk, sim_spoil spoil, uint64_t chance)
     sim_trace(disk->world, "faults  %s of %u is spoilt (%d) at byte %llu", name, disk->place + 1, (int)spoil,
               (unsigned long long)offset);
     return true;
+}
+
+void sim_disk_spoil_end(sim_disk *disk, uint64_t chance)
+{
+    const sim_image image = *sim_disk_image(disk);
+    const uint64_t blocks = (image.offset + PX_DISK_BLOCK_BYTES - 1) / PX_DISK_BLOCK_BYTES;
+    const uint64_t newest = blocks < BLOCKS_BEHIND ? blocks : BLOCKS_BEHIND;
+    if (newest == 0) return;
+    const uint64_t offset = (blocks - 1 - chance % newest) * PX_DISK_BLOCK_BYTES;
+    char name[PX_FILE_NAME_BYTES];
+    px_segment_name(image.segment, name);
+    fake_disk_flip(disk->fake, name, offset + (chance >> 10) % 256, (uint8_t)(1u << chance % 8));
+    if (chance >> 32 & 1) fake_disk_remove(disk->fake, "mark");
+    disk->is_hurt = true;
+    sim_trace(disk->world, "faults  the end of %s of %u rots at byte %llu", name, disk->place + 1,
+              (unsigned long long)offset);
 }
 
 /* ---- the image ---- */

@@ -74,11 +74,16 @@ bool sim_disk_rot(sim_disk *disk, const char *name, uint64_t offset, uint8_t mas
 /* Spoils a place of the log that is well behind its end, so that what follows it tells that it was synced.
  * False where the log is too short. */
 bool sim_disk_spoil(sim_disk *disk, sim_spoil spoil, uint64_t chance);
+/* Spoils one of the newest blocks of the log, and perhaps the mark: what was synced may look like a torn
+ * tail. */
+void sim_disk_spoil_end(sim_disk *disk, uint64_t chance);
 /* An emptied disk under the old name: its node is down. */
 void sim_disk_empty(sim_disk *disk);
 
 /* Keeps a copy of what a power cut would leave at this moment, under its storage id. */
 void sim_disk_keep_copy(sim_disk *disk, uint64_t storage_id);
+/* Puts it in the disk's place: its node is down. */
+void sim_disk_use_copy(sim_disk *disk);
 /* A copy of what is stable, and that copy in the disk's place, which takes it over: its node is down. */
 fake_disk *sim_disk_copy(const sim_disk *disk);
 void sim_disk_put_back(sim_disk *disk, fake_disk *copy);
