@@ -41,7 +41,7 @@
     X(READ_ERROR, "a block of a log cannot be read")     \
     X(WIPE, "a disk comes back empty")                   \
     X(ROLL_BACK, "a disk is rolled back")                \
-    X(ROT_END, "the end of a log rots")
+    X(ROT_END, "the end of a log rots or is lost")
 
 typedef enum {
 #define SIM_FAULT_ENUM(kind, words) SIM_FAULT_##kind,

@@ -230,12 +230,17 @@ void sim_disk_spoil_end(sim_disk *disk, uint64_t chance)
     const uint64_t newest = blocks < BLOCKS_BEHIND ? blocks : BLOCKS_BEHIND;
     if (newest == 0) return;
     const uint64_t offset = (blocks - 1 - chance % newest) * PX_DISK_BLOCK_BYTES;
+    static const uint8_t zeros[PX_DISK_BLOCK_BYTES];
     char name[PX_FILE_NAME_BYTES];
     px_segment_name(image.segment, name);
-    fake_disk_flip(disk->fake, name, offset + (chance >> 10) % 256, (uint8_t)(1u << chance % 8));
+    if (chance >> 33 & 1)
+        fake_disk_flip(disk->fake, name, offset + (chance >> 10) % 256, (uint8_t)(1u << chance % 8));
+    else
+        for (uint64_t at = offset; at < blocks * PX_DISK_BLOCK_BYTES; at += sizeof zeros)
+            fake_disk_spoil(disk->fake, name, at, zeros, sizeof zeros);
     if (chance >> 32 & 1) fake_disk_remove(disk->fake, "mark");
     disk->is_hurt = true;
-    sim_trace(disk->world, "faults  the end of %s of %u rots at byte %llu", name, disk->place + 1,
+    sim_trace(disk->world, "faults  the end of %s of %u is spoilt from byte %llu", name, disk->place + 1,
               (unsigned long long)offset);
 }
 

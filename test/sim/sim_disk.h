@@ -74,8 +74,8 @@ bool sim_disk_rot(sim_disk *disk, const char *name, uint64_t offset, uint8_t mas
 /* Spoils a place of the log that is well behind its end, so that what follows it tells that it was synced.
  * False where the log is too short. */
 bool sim_disk_spoil(sim_disk *disk, sim_spoil spoil, uint64_t chance);
-/* Spoils one of the newest blocks of the log, and perhaps the mark: what was synced may look like a torn
- * tail. */
+/* Spoils one of the newest blocks of the log, or loses all behind it as a disk does that says too early that
+ * it has written; and perhaps the mark: what was synced may look like a torn tail. */
 void sim_disk_spoil_end(sim_disk *disk, uint64_t chance);
 /* An emptied disk under the old name: its node is down. */
 void sim_disk_empty(sim_disk *disk);
