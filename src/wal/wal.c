@@ -98,7 +98,7 @@ void px_wal_append(px_wal *wal, px_ticket ticket, const px_record *record)
         .promised = record->promised,
         .accepted = record->accepted,
         .cuts = record->cuts,
-        .claims = record->kind == PX_RECORD_SPLICE ? 0 : wal->claims,
+        .claims = px_ballot_equal(record->accepted, wal->accepted) ? wal->claims : 0,
         .chosen = record->chosen,
     };
     if (wal->state.roster_state == PX_ROSTER_COMPLETE) memcpy(header.cluster_id, wal->state.cluster_id, 16);
