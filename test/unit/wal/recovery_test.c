@@ -348,6 +348,27 @@ static void r15__old_bytes_of_the_same_place_are_no_record(void **state)
     world_free(w);
 }
 
+/* The last record of the newest group becomes zeros, as what stands behind it: only the mark knows. */
+static void r15__a_last_record_that_became_zeros_is_damage(void **state)
+{
+    (void)state;
+    static const uint8_t zeros[4096];
+    world *w = make_groups();
+    world_append(w, 1, 40);
+    world_append(w, 1, 50);
+    world_settle(w);
+    fake_disk_sync(w->disk);
+    world_close(w);
+    uint64_t size_bytes = 0, at = world_used_bytes(w, SEGMENT_1) / 8 * 8;
+    const uint64_t end = (at + 4095) / 4096 * 4096;
+    const uint8_t *bytes = fake_disk_stable(w->disk, SEGMENT_1, &size_bytes);
+    while (memcmp(bytes + at, "PXR1", 4) != 0) at -= 8;
+    assert_true(at % 4096 != 0); /* another one stands before it in its block */
+    fake_disk_spoil(w->disk, SEGMENT_1, at, zeros, (size_t)(end - at));
+    world_check_healed(w, SEGMENT_1);
+    world_free(w);
+}
+
 static void r16__a_synced_record_that_cannot_be_read_is_damage_and_claimed(void **state)
 {
     (void)state;
@@ -507,6 +528,7 @@ int main(void)
         cmocka_unit_test(r15__a_bad_first_record_of_a_segment_is_named_there),
         cmocka_unit_test(r15__a_segment_that_is_missing_is_damage),
         cmocka_unit_test(r15__old_bytes_of_the_same_place_are_no_record),
+        cmocka_unit_test(r15__a_last_record_that_became_zeros_is_damage),
         cmocka_unit_test(r16__a_synced_record_that_cannot_be_read_is_damage_and_claimed),
         cmocka_unit_test(r16__a_start_that_finds_damage_may_lose_its_power_anywhere),
         cmocka_unit_test(r16__damage_in_a_log_that_was_damaged_hides_nothing),

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "support/fake_disk.h"
+#include "wal/record.h"
 #include "wal/wal.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -384,6 +385,63 @@ static void r16__a_lost_claim_is_not_forgotten(void **state)
     }
 }
 
+/* Of the claim its header is left: that there was one, and not what it claimed. */
+static void r16__a_claim_that_lost_its_payload_leaves_a_doubt(void **state)
+{
+    for (int is_marked = 0; is_marked < 2; is_marked++) {
+        folder *f = begin_anew(state);
+        append_upto(f, 40);
+        flip(f, 1, OFFSET_OF(10));
+        restart(f);
+        append_upto(f, 30);
+        close_log(f);
+        if (!is_marked) fake_disk_remove(f->disk, "mark");
+        for (unsigned slot = 11; slot <= 40; slot++) flip(f, 1, OFFSET_OF(slot));
+        flip(f, 2, PX_RECORD_HEADER_BYTES);
+        open_log(f);
+        assert_true(f->claim.is_unsure || f->claim.length == 40);
+        check_read_all(f);
+        check_salvage(f, 30);
+    }
+}
+
+/* A cut under a ballot that may not be the accepted one says nothing of that: whatever is found next, the
+ * doubt is in it. */
+static void r16__a_cut_leaves_the_doubt(void **state)
+{
+    folder *f = *state;
+    f->chosen_max = 5;
+    append_upto(f, 20);
+    fake_disk_sync(f->disk);
+    px_wal_close(f->wal);
+    fake_disk_remove(f->disk, "mark");
+    open_log(f); /* the small state says how far all was synced */
+    px_wal_close(f->wal);
+    fake_disk_remove(f->disk, "mark");
+    for (unsigned slot = 15; slot <= 20; slot++) flip(f, 1, OFFSET_OF(slot));
+    open_log(f);
+    assert_true(f->claim.is_unsure);
+    const uint64_t after = f->length - 1;
+    f->other_from = after + 1;
+    for (uint64_t slot = after + 1; slot <= LONG; slot++) f->chains[slot] = entry_of(f, slot).chain;
+    const px_entry entry = entry_of(f, after + 1);
+    const px_record cut = {
+        .kind = PX_RECORD_CUT,
+        .cuts = ++f->cuts,
+        .chosen = f->chosen_max,
+        .log = {after, f->chains[after], 1, &entry},
+    };
+    px_wal_append(f->wal, (px_ticket){++f->ticket}, &cut);
+    px_wal_flush(f->wal);
+    fake_disk_complete_all(f->disk);
+    append_upto(f, after + 10);
+    restart(f);
+    flip(f, 2, 4 * BLOCK);
+    restart(f);
+    assert_non_null(strstr(f->fault.what, "damaged"));
+    assert_true(f->claim.is_unsure);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -397,6 +455,8 @@ int main(void)
         TEST(r16__what_can_be_read_again_is_not_what_came_in_its_place),
         TEST(r16__what_was_is_not_the_log_where_what_came_in_its_place_is_lost),
         TEST(r16__a_lost_claim_is_not_forgotten),
+        TEST(r16__a_claim_that_lost_its_payload_leaves_a_doubt),
+        TEST(r16__a_cut_leaves_the_doubt),
     };
     return cmocka_run_group_tests_name("salvage", tests, NULL, NULL);
 }

@@ -286,6 +286,26 @@ static void r15__the_small_state_states_what_was_synced_before_it(void **state)
     }
 }
 
+/* The splice alone promised its ballot. It is damaged when a start has written the state behind it. */
+static void r3__what_the_log_accepted_is_promised_by_the_small_state_too(void **state)
+{
+    world *w = *state;
+    world_open(w);
+    const uint64_t at = (world_used_bytes(w, SEGMENT_1) + 4095) / 4096 * 4096;
+    world_splice(w, 2, 2, 100);
+    world_settle(w);
+    const px_ballot accepted = w->model.accepted;
+    world_close(w);
+    open_and_compare(w);
+    fake_disk_sync(w->disk);
+    world_close(w);
+    fake_disk_flip(w->disk, SEGMENT_1, at + 20, 1);
+    fake_disk_remove(w->disk, "mark");
+    assert_int_equal(world_try_open(w), PX_OK);
+    assert_true(px_ballot_less(w->restored.accepted, accepted));
+    assert_true(px_ballot_equal(w->restored.promised, accepted));
+}
+
 static void state__every_start_is_counted_and_the_storage_id_stays(void **state)
 {
     world *w = *state;
@@ -434,6 +454,7 @@ int main(void)
         TEST(r18__a_record_of_somebody_else_is_refused_and_nothing_changes),
         TEST(r15__a_log_that_is_gone_is_told_by_mark_and_state),
         TEST(r15__the_small_state_states_what_was_synced_before_it),
+        TEST(r3__what_the_log_accepted_is_promised_by_the_small_state_too),
         TEST(state__every_start_is_counted_and_the_storage_id_stays),
         TEST(r18__a_first_start_may_lose_its_power_anywhere),
         TEST(r16__a_start_may_lose_its_power_anywhere),
