@@ -217,6 +217,15 @@ static void make_fifos(px_daemon *daemon)
     }
 }
 
+/* A fault names a part of the folder; people with several nodes must know of which one. */
+static int fail_folder(px_daemon *daemon, const px_wal_fault *fault, px_err err)
+{
+    const char *what = fault->what[0] ? fault->what : px_err_text(err);
+    if (!fault->where[0]) return fail(daemon, daemon->config->data_dir, what);
+    px_log_event(&daemon->log->log, PX_LOG_ERROR, "%s: %s: %s", daemon->config->data_dir, fault->where, what);
+    return PX_EXIT_FAILED;
+}
+
 static int open_node(px_daemon *daemon, const px_node_config *node_config)
 {
     const char *folder = daemon->config->data_dir;
@@ -234,9 +243,7 @@ static int open_node(px_daemon *daemon, const px_node_config *node_config)
     };
     px_wal_fault fault = {{0}, {0}};
     const px_err opened = px_node_open(node_config, &ports, &daemon->node, &fault);
-    if (opened)
-        return fail(daemon, fault.where[0] ? fault.where : folder,
-                    fault.what[0] ? fault.what : px_err_text(opened));
+    if (opened) return fail_folder(daemon, &fault, opened);
     return PX_EXIT_CLEAN;
 }
 

@@ -46,7 +46,7 @@ def test_the_folder_of_another_node_is_refused_and_not_changed(cluster):
     second.settings["data_dir"] = first.data
     second.write_config()
     before = contents(first.data)
-    refused(second, first.name, "data_dir")
+    refused(second, f"{first.data}: ", first.name, "data_dir")
     assert contents(first.data) == before
     second.settings["data_dir"] = second.data
     second.write_config()
@@ -88,7 +88,8 @@ def test_a_folder_of_other_members_is_refused(make_cluster):
     assert node.stop() == 0
     node.settings["servers"] = [{"addr": "127.0.0.1:1", "server_name": "stranger.test"}]
     node.write_config()
-    refused(node, "servers", f"it is of {node.name} and the configuration has", "stranger.test")
+    refused(node, f"{node.data}: servers: ", f"it is of {node.name} and the configuration has",
+            "stranger.test")
 
 
 def test_a_folder_without_rights_is_refused(make_cluster, certificates):
