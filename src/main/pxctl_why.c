@@ -21,6 +21,7 @@
 /* What the members look like from the node that was asked, and what was found. */
 typedef struct {
     size_t count, voters_up;
+    bool is_first_start; /* nobody has a vote yet, and every member is needed once */
     json_t *findings;
 } view;
 
@@ -82,7 +83,7 @@ static void look_at_member(const json_t *member, const char *self, view *of)
              "%s at %s is not connected both ways: is it running, is the address right, can UDP pass in both "
              "directions? The log of this node tells each failed attempt.",
              id, text_of(member, "addr"));
-    else if (!is_true(member, "voter"))
+    else if (!is_true(member, "voter") && !of->is_first_start)
         find(of,
              "%s has no vote: it never was complete with the others, or its disk was emptied; it gets its "
              "vote by itself once it has caught up and a majority of the others votes.",
@@ -134,9 +135,10 @@ static void look(const json_t *status, view *of)
              self);
     else if (*waiting)
         find(of, "It waits: %s.", waiting);
+    of->is_first_start = strncmp(waiting, "the first start", strlen("the first start")) == 0;
     // cppcheck-suppress unknownMacro
     json_array_foreach(json_object_get(status, "members"), i, item) look_at_member(item, self, of);
-    if (!has_leader && of->voters_up * 2 <= of->count)
+    if (!has_leader && !of->is_first_start && of->voters_up * 2 <= of->count)
         find(of, "%zu of %zu members can vote here, %zu are needed: bring more of them up.", of->voters_up,
              of->count, of->count / 2 + 1);
     json_array_foreach(json_object_get(status, "pipes"), i, item) look_at_pipe(item, status, of);

@@ -1,6 +1,8 @@
 # test_first_start.py - the very first start needs every member once; from then on a majority does.
 # SPDX-License-Identifier: Apache-2.0
-from px_cluster import wait_until
+import subprocess
+
+from px_cluster import DEADLINE_S, PXCTL, wait_until
 
 
 def test_two_of_three_do_not_form_and_name_who_is_missing(make_cluster):
@@ -13,6 +15,9 @@ def test_two_of_three_do_not_form_and_name_who_is_missing(make_cluster):
                    lambda node=node: third.name in (node.status() or {}).get("waiting_for", ""))
         wait_until("the log says so too",
                    lambda node=node: f"every member once; not here yet: {third.name}" in node.log())
+    why = subprocess.run([PXCTL, "-s", first.socket, "why"], capture_output=True, text=True,
+                         timeout=DEADLINE_S)
+    assert "first start" in why.stdout and "majority" not in why.stdout and "2 are needed" not in why.stdout
     with first.connect() as client:
         reply = client.ask(op="send", data="too early", timeout_ms=500)
         assert not reply["ok"] and reply["error"] == "unknown"
