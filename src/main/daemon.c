@@ -365,6 +365,9 @@ int px_daemon_run(const char *path, const px_config *config, px_stderr_log *log)
     (void)signal(SIGCHLD, SIG_IGN); /* as process 1, orphans that end are gone without being waited for */
     px_log_event(&log->log, PX_LOG_INFO, "starting: px %s, node %s at %s", PX_VERSION, config->id,
                  config->addr.text);
+    if (config->has_http)
+        px_log_event(&log->log, PX_LOG_WARN, "http: nothing is served at %s by this version",
+                     config->http.text);
     int status = open_all(&daemon);
     if (!status) {
         px_loop_on_turn(daemon.loop, &daemon, on_turn);

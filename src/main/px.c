@@ -41,6 +41,7 @@ static void print_checked(const char *path, const px_config *config)
         (void)printf("%s: pipe %s: in %s, out %s\n", path, pipe->name, pipe->in ? pipe->in : "none",
                      pipe->out ? pipe->out : "none");
     }
+    if (config->has_http) (void)printf("%s: http is not served by this version\n", path);
     (void)printf("%s: ok\n", path);
 }
 

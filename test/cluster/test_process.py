@@ -277,6 +277,16 @@ def test_json_log_lines_are_json_whatever_they_tell(make_cluster):
 
 # ---- exit statuses ----
 
+def test_http_that_is_not_served_is_said(make_cluster):
+    node = make_cluster(1).nodes[0]
+    node.settings["http"] = "127.0.0.1:1"
+    node.write_config()
+    assert b"http is not served" in run_px("--check", node.config).stdout
+    node.start()
+    wait_until("ready", lambda: "ready" in node.log())
+    assert " warn http: nothing is served at 127.0.0.1:1 " in node.log()
+
+
 def test_exit_statuses_tell_use_configuration_and_running_apart(make_cluster, tmp_path):
     node = make_cluster(1).start()
     assert run_px("--check", node.config).returncode == 0
