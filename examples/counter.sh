@@ -1,14 +1,18 @@
 #!/bin/bash
 # counter.sh - a counter that is the same on every node.
 #
-#     examples/counter.sh PXCTL_SOCKET add 5     adds, and prints the value that includes it
-#     examples/counter.sh PXCTL_SOCKET show      prints the value
+#     examples/counter.sh SOCKET add 5     adds, and prints the value that includes it
+#     examples/counter.sh SOCKET show      prints the value
 #
 # The log is the state: a value is the sum of all messages up to an index. Everybody who sums up to the same
 # index has the same value, so there is nothing to lock.
 # SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
 
+if ! [ "${2-}:$#" = add:3 ] && ! [ "${2-}:$#" = show:2 ]; then
+    echo "usage: $0 SOCKET add N | show" >&2
+    exit 2
+fi
 export PX_SOCKET=$1
 pxctl=${PXCTL:-pxctl}
 
@@ -29,10 +33,6 @@ add)
 show)
     # No smaller than any message that anybody was told is committed.
     index=$("$pxctl" barrier)
-    ;;
-*)
-    echo "usage: $0 SOCKET add N | show" >&2
-    exit 2
     ;;
 esac
 value_at "$index"

@@ -44,6 +44,8 @@ def publish(path, session, lines):
             raise OSError("the connection ended early")
 
 
+if len(sys.argv) < 4:
+    sys.exit("usage: importer.py FILE SESSION SOCKET...")
 file, session, sockets = sys.argv[1], sys.argv[2], sys.argv[3:]
 with open(file, "rb") as opened_file:
     all_lines = opened_file.read().splitlines()

@@ -26,6 +26,13 @@ def test_an_example_is_short(path):
         assert len(file.readlines()) < 60
 
 
+def test_an_example_without_its_words_says_what_it_takes():
+    for name, *words in (("importer.py", "file", "name"), ("counter.sh",), ("counter.sh", "socket", "add")):
+        done = subprocess.run([os.path.join(EXAMPLES, name), *words], capture_output=True, text=True,
+                              timeout=DEADLINE_S)
+        assert done.returncode != 0 and done.stderr.startswith("usage: "), done.stderr
+
+
 def test_the_counter_is_the_same_on_all_nodes(cluster):
     counter = os.path.join(EXAMPLES, "counter.sh")
     sockets = [node.socket for node in cluster.nodes]
