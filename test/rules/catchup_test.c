@@ -191,6 +191,26 @@ static bool a_cut_is_counted(void)
     return holds;
 }
 
+/* Until the cut is on the disk more stands there than was taken: nobody hears of that. */
+static void r9__what_a_cut_will_leave_is_claimed_and_no_more(void **state)
+{
+    (void)state;
+    static px_bench_log log;
+    px_bench *bench = open_follower(&log);
+    bench_log_cut(&log, 2);
+    bench_log_extend(&log, 3, 'b');
+    const px_message piece = bench_piece_of(&log, 0, 3);
+    bench_give(bench, 2, &piece);
+    assert_non_null(bench_record(bench, PX_RECORD_CUT));
+    const px_message heartbeat = {.kind = PX_MESSAGE_HEARTBEAT, .round = 1};
+    bench_give(bench, 1, &heartbeat);
+    const px_effect *heard = bench_sent_now(bench, PX_MESSAGE_HEARD, 1);
+    assert_non_null(heard);
+    assert_int_equal(heard->send.message.state.taken, 3);
+    assert_int_equal(heard->send.message.state.durable, 3);
+    bench_close(bench);
+}
+
 static void r9__a_tail_unlike_the_chosen_log_is_cut_where_it_differs_and_counted(void **state)
 {
     (void)state;
@@ -447,6 +467,7 @@ int main(void)
         cmocka_unit_test(r9__no_further_piece_is_asked_for_while_many_are_not_on_disk),
         cmocka_unit_test(r9__no_more_slots_are_taken_while_many_are_not_on_disk),
         cmocka_unit_test(r9__a_tail_unlike_the_chosen_log_is_cut_where_it_differs_and_counted),
+        cmocka_unit_test(r9__what_a_cut_will_leave_is_claimed_and_no_more),
         cmocka_unit_test(r9__pieces_come_under_the_old_accepted_ballot),
         cmocka_unit_test(r9__a_piece_that_ends_below_chosen_changes_nothing),
         cmocka_unit_test(r9__only_chosen_slots_go_into_pieces),

@@ -405,11 +405,9 @@ static void r16__a_claim_that_lost_its_payload_leaves_a_doubt(void **state)
     }
 }
 
-/* A cut under a ballot that may not be the accepted one says nothing of that: whatever is found next, the
- * doubt is in it. */
-static void r16__a_cut_leaves_the_doubt(void **state)
+/* Opens a log of which only the small state says that it was longer. */
+static void open_in_doubt(folder *f)
 {
-    folder *f = *state;
     f->chosen_max = 5;
     append_upto(f, 20);
     fake_disk_sync(f->disk);
@@ -421,6 +419,27 @@ static void r16__a_cut_leaves_the_doubt(void **state)
     for (unsigned slot = 15; slot <= 20; slot++) flip(f, 1, OFFSET_OF(slot));
     open_log(f);
     assert_true(f->claim.is_unsure);
+}
+
+/* The claim stands behind damage now, and only it knows. */
+static void r16__the_doubt_of_a_claim_behind_damage_goes_on(void **state)
+{
+    folder *f = *state;
+    open_in_doubt(f);
+    close_log(f);
+    fake_disk_remove(f->disk, "mark");
+    flip(f, 1, OFFSET_OF(10));
+    open_log(f);
+    assert_int_equal(f->length, 9);
+    assert_true(f->claim.is_unsure);
+}
+
+/* A cut under a ballot that may not be the accepted one says nothing of that: whatever is found next, the
+ * doubt is in it. */
+static void r16__a_cut_leaves_the_doubt(void **state)
+{
+    folder *f = *state;
+    open_in_doubt(f);
     const uint64_t after = f->length - 1;
     f->other_from = after + 1;
     for (uint64_t slot = after + 1; slot <= LONG; slot++) f->chains[slot] = entry_of(f, slot).chain;
@@ -456,6 +475,7 @@ int main(void)
         TEST(r16__what_was_is_not_the_log_where_what_came_in_its_place_is_lost),
         TEST(r16__a_lost_claim_is_not_forgotten),
         TEST(r16__a_claim_that_lost_its_payload_leaves_a_doubt),
+        TEST(r16__the_doubt_of_a_claim_behind_damage_goes_on),
         TEST(r16__a_cut_leaves_the_doubt),
     };
     return cmocka_run_group_tests_name("salvage", tests, NULL, NULL);
