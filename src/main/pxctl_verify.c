@@ -146,6 +146,7 @@ static px_exit run(px_target *target, int count, char **words)
     px_disk *disk = NULL;
     const px_err err = px_disk_view_open(of.folder, &events, &disk);
     if (err == PX_ERR_BUSY) return px_say_failed("%s: a node runs on it: stop it first", of.folder);
+    if (err == PX_ERR_NOT_FOUND) return px_say_failed("%s: there is no such folder", of.folder);
     if (err) return px_say_failed("%s: %s", of.folder, px_err_text(err));
     of.torn = json_array();
     of.faults = json_array();
