@@ -99,8 +99,12 @@ px_exit px_client_open(px_client *client, const px_target *target)
     client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (client->fd < 0) return px_say_failed("no socket can be made: %s", strerror(errno));
     if (connect(client->fd, (const struct sockaddr *)&address, sizeof address) != 0) {
+        const bool may_not = errno == EACCES;
         const char *why = strerror(errno);
         px_client_close(client);
+        if (may_not)
+            return px_say_failed("%s may not be used: %s; its folder and its mode say who may",
+                                 address.sun_path, why);
         return px_say_failed("no node answers at %s: %s; is px running, and is this its socket?",
                              address.sun_path, why);
     }

@@ -141,6 +141,16 @@ def test_no_socket_and_none_there_are_told_apart(tmp_path):
     environment["PX_SOCKET"] = str(tmp_path / "none.sock")
     told = subprocess.run([PXCTL, "status"], capture_output=True, env=environment, timeout=DEADLINE_S)
     assert told.returncode == 1 and b"none.sock" in told.stderr
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "closed.sock"))
+        listener.listen()
+        os.chmod(tmp_path / "closed.sock", 0)
+        words = [PXCTL, "-s", "closed.sock", "status"]
+        if os.geteuid() == 0:   # rights do not bind root
+            words[:0] = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+            os.chmod(tmp_path, 0o755)
+        told = subprocess.run(words, cwd=tmp_path, capture_output=True, timeout=DEADLINE_S)
+        assert told.returncode == 1 and b"closed.sock may not be used: Permission denied" in told.stderr
 
 
 def test_why_names_what_is_missing_and_is_content_with_a_good_cluster(scripted):
