@@ -214,8 +214,13 @@ static const char *refuse_hello(const px_node *node, uint32_t place, const px_wi
 /* Is this hello of an older connection than the one in use? [R8] */
 static bool is_superseded(const px_member *member, const px_wire_hello *hello)
 {
-    if (member->incarnation.storage_id != hello->incarnation.storage_id) return false;
     if (PX_MUTANT("r8_older_connection_wins")) return false;
+    /* A run whose disk counts as another one since may still have a hello on its way. */
+    const bool is_former = member->former.storage_id == hello->incarnation.storage_id &&
+                           member->former.run == hello->incarnation.run;
+    if (is_former && hello->connection <= member->former_connection && !PX_MUTANT("r8_former_disk_wins"))
+        return true;
+    if (member->incarnation.storage_id != hello->incarnation.storage_id) return false;
     /* A disk that was rolled back starts lower than before, and must be able to say hello. */
     if (hello->incarnation.run != member->incarnation.run)
         return member->in && hello->incarnation.run < member->incarnation.run;
@@ -250,7 +255,8 @@ static void take_name(const px_node *node, px_incoming *incoming, const px_wire_
 static void doubt_run(px_node *node, uint32_t place, const px_wire_hello *hello)
 {
     px_member *member = &node->members[place];
-    if (hello->incarnation.run >= member->incarnation.run || member->is_doubted) return;
+    const bool is_same_disk = hello->incarnation.storage_id == member->incarnation.storage_id;
+    if (!is_same_disk || hello->incarnation.run >= member->incarnation.run || member->is_doubted) return;
     if (PX_MUTANT("r19_hello_comes_late")) return;
     member->is_doubted = true;
     redial(node, place, "an earlier run of the member has come");
@@ -293,9 +299,13 @@ static bool take_hello(px_node *node, px_incoming *incoming, const px_wire_hello
         return false;
     }
     if (member->in) close_incoming(node, member->in, "a newer connection of this node has come");
-    const px_incarnation former = member->incarnation;
-    const bool is_new_disk = former.storage_id && former.storage_id != hello->incarnation.storage_id;
-    const bool is_new_run = is_new_disk || former.run != hello->incarnation.run;
+    const px_incarnation before = member->incarnation;
+    const bool is_new_disk = before.storage_id && before.storage_id != hello->incarnation.storage_id;
+    const bool is_new_run = is_new_disk || before.run != hello->incarnation.run;
+    if (is_new_run) {
+        member->former = before;
+        member->former_connection = member->connection;
+    }
     incoming->has_hello = true;
     incoming->parser.line_bytes_max = px_wire_line_bytes_max(node->config.message_bytes_max);
     member->in = incoming;

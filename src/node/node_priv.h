@@ -38,7 +38,9 @@ typedef struct {
     px_incoming *in;            /* the connection that it dialled and that counts; its hello was taken */
     px_incarnation incarnation; /* of its last hello */
     uint64_t connection;        /* number of the connection `in` [R8] */
-    px_roster_state roster;     /* as it last said */
+    px_incarnation former;      /* the one before that */
+    uint64_t former_connection;
+    px_roster_state roster; /* as it last said */
     uint8_t cluster_id[16];
     bool is_linked; /* both ways, told to the core */
     bool has_rtt;

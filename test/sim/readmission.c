@@ -494,6 +494,29 @@ static void former_disk_opens_its_pipes(sim_world *world)
     until(world, votes_in(world, C, 2) && disk_of(world, C) != replacing);
 }
 
+/* A hello of C comes to B when the disk of C is another one since. That the former one is dead nobody can
+ * know yet, since A is away. [R8] */
+static void late_hello_of_a_former_disk(sim_world *world)
+{
+    serve(world, A);
+    const uint64_t before = node_at(world, B)->members[C].connection;
+    sim_net_make_late(world->net, C, B, 100 * SIM_MS);
+    sim_net_break(world->net, C, B);
+    until(world, are_linked(world, B, C) && node_at(world, B)->members[C].connection > before + 1);
+    sim_node_crash(world, A, true);
+    wipe(world, C);
+    sim_node_start(world, C);
+    until(world, are_linked(world, B, C));
+    const uint64_t watched_us = world->now_us + 500 * SIM_MS;
+    while (world->now_us < watched_us) {
+        sim_world_run_until(world, world->now_us + STEP_US);
+        sim_check(world, node_at(world, B)->members[C].incarnation.storage_id == disk_of(world, C),
+                  "newest connection", "B takes C's former disk for the one that it has");
+    }
+    sim_node_start(world, A);
+    until(world, votes_in(world, C, 1));
+}
+
 const sim_directed sim_directed_readmission[] = {
     {"rolled-back", 3, rolled_back, false},
     {"rolled-back-beside-a-laggard", 3, rolled_back_beside_a_laggard, false},
@@ -504,6 +527,7 @@ const sim_directed sim_directed_readmission[] = {
     {"rolled-back-and-another-restarts", 3, rolled_back_and_another_restarts, false},
     {"former-disk-put-back", 3, former_disk_put_back, false},
     {"former-disk-opens-its-pipes", 3, former_disk_opens_its_pipes, false},
+    {"late-hello-of-a-former-disk", 3, late_hello_of_a_former_disk, false},
     {"one-emptied", 3, one_emptied, false},
     {"one-without-its-state", 3, one_without_its_state, false},
     {"leader-emptied", 3, leader_emptied, false},
