@@ -49,9 +49,13 @@ static void cut_by_pieces(sim_world *world)
     const uint64_t chosen = chosen_of(world, relay);
     until(world, chosen_of(world, A) >= chosen && taken_of(world, A) == chosen);
     wait_ms(world, 20); /* on its disk */
+    const uint64_t storage_id = node_at(world, A)->state.storage_id;
     sim_node_crash(world, A, true);
     sim_node_start(world, A);
+    until(world, are_linked(world, A, relay));
     wait_ms(world, 50);
+    sim_check(world, node_at(world, A)->state.storage_id == storage_id, "scenario",
+              "a shorter log is taken for an older one, though it was cut");
 }
 
 /* ---- [R5] what was synchronised once is synchronised again, late ---- */
