@@ -163,12 +163,11 @@ static void extend(px_core *core, uint32_t from, const px_message *message)
         px_core_violate(core, from, "a synchronisation is larger than the window");
         return;
     }
-    if (part.count)
-        px_taken_store(core, PX_RECORD_APPEND, &part, message->state.chosen);
+    if (part.count || core->claim.is_unsure)
+        px_repair_store_rest(core, &part, message->state.chosen);
     else
         send_accepted(core);
     take_chosen(core, message->ballot, message->state.chosen);
-    px_repair_on_extended(core);
 }
 
 /* Notes a word of a leader. Returns false where it may not be heeded. */

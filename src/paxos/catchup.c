@@ -172,7 +172,7 @@ void px_catchup_on_fetch(px_core *core, uint32_t from, const px_message *message
     if (px_proposer_tend(core, from, true)) return;
     if (message->state.chosen < core->slots.chosen)
         send_piece(core, from, message->state.chosen);
-    else
+    else if (!px_proposer_confirm(core, from))
         px_repair_answer(core, from, &message->state);
 }
 

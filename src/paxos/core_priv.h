@@ -280,6 +280,8 @@ void px_proposer_on_stored(px_core *core);
 void px_proposer_on_round(px_core *core);
 /* Looks whether a member needs to be synchronised or sent something again; true where it was. */
 bool px_proposer_tend(px_core *core, uint32_t member, bool is_asked);
+/* Who has all that there is asks for it: tells it that this is all, true where that was so. [R16] */
+bool px_proposer_confirm(px_core *core, uint32_t member);
 void px_proposer_on_link(px_core *core, uint32_t member);
 void px_proposer_transfer(px_core *core, uint32_t member);
 void px_proposer_tell_chosen(px_core *core);
@@ -326,7 +328,8 @@ uint64_t px_repair_claimed(const px_core *core);
 void px_repair_on_record(px_core *core, const px_record *record);
 /* Does this part bring a damaged log to its length, and another one than it was? */
 bool px_repair_is_another(const px_core *core, const px_log_part *log);
-void px_repair_on_extended(px_core *core);
+/* The leader of the accepted ballot sent all that it has, and of that this is new. */
+void px_repair_store_rest(px_core *core, const px_log_part *log, uint64_t chosen);
 void px_repair_on_round(px_core *core);
 /* Sends what a damaged log of that state misses. */
 void px_repair_answer(px_core *core, uint32_t from, const px_node_state *state);

@@ -186,6 +186,16 @@ bool px_proposer_tend(px_core *core, uint32_t member, bool is_asked)
     return true;
 }
 
+bool px_proposer_confirm(px_core *core, uint32_t member)
+{
+    const px_peer *peer = &core->peers[member];
+    if (core->phase != PX_PHASE_LEADING || peer->differs || !is_voter(core, member)) return false;
+    if (!px_ballot_equal(peer->state.accepted, core->ballot)) return false;
+    if (peer->state.taken != core->slots.taken || !is_due(core, peer, true)) return false;
+    send_sync(core, member, core->slots.taken);
+    return true;
+}
+
 /* Did it take nothing for two rounds, of what had been sent before them? [R8] */
 static bool is_stalled(const px_peer *peer)
 {

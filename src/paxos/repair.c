@@ -44,10 +44,17 @@ bool px_repair_is_another(const px_core *core, const px_log_part *log)
     return !px_hash_equal(log->entries[length - log->after - 1].chain, core->claim.chain);
 }
 
-/* The leader of the accepted ballot sent all that it has: no more was ever accepted in it here. */
-void px_repair_on_extended(px_core *core)
+/* No more than its leader has was ever accepted in the accepted ballot: that ends all doubt. A splice says so
+ * on the disk; behind a mere append the next start would find the doubt again, maybe with nobody there who
+ * could lead without this promise. */
+void px_repair_store_rest(px_core *core, const px_log_part *log, uint64_t chosen)
 {
+    const uint64_t taken = core->slots.taken;
+    const px_log_part nothing = {taken, px_slots_at(&core->slots, taken)->chain, 0, NULL};
+    const bool is_unsure = core->claim.is_unsure && !PX_MUTANT("r16_doubt_comes_back");
+    const px_record_kind kind = is_unsure ? PX_RECORD_SPLICE : PX_RECORD_APPEND;
     core->claim.is_unsure = false;
+    px_taken_store(core, kind, log->count ? log : &nothing, chosen);
 }
 
 /* ---- asking ---- */
@@ -58,10 +65,20 @@ static void ask(px_core *core, uint32_t member)
     px_core_send(core, 1u << member, px_at_once(), &fetch);
 }
 
+/* Who leads may not know that anything is in doubt here: it is asked to say that this is all. */
+static void ask_leader(px_core *core)
+{
+    uint32_t leader = PX_MEMBERS_MAX;
+    const px_ballot ballot = px_election_leader_heard(core, &leader);
+    if (!px_ballot_is_none(ballot) && core->is_voting) px_catchup_ask(core, leader);
+}
+
 /* Each round another one of those who have more. */
 void px_repair_on_round(px_core *core)
 {
-    if (!px_repair_is_faulty(core) || core->claim.is_unsure || !px_taken_has_room(core)) return;
+    if (!px_repair_is_faulty(core) || !px_taken_has_room(core)) return;
+    if (core->claim.is_unsure && !PX_MUTANT("r16_doubt_waits")) ask_leader(core);
+    if (core->claim.is_unsure) return;
     for (uint32_t i = 1; i <= core->config.member_count; i++) {
         const uint32_t member = (core->mend_from + i) % core->config.member_count;
         if (member == core->config.self || !px_election_is_heard(core, member)) continue;

@@ -91,41 +91,6 @@ static void r16__a_node_with_a_damaged_log_does_not_lead(void **state)
     bench_prove(a_damaged_node_never_campaigns, "r16_faulty_leads");
 }
 
-static bool an_unsure_node_promises_nothing(void)
-{
-    px_bench_log log = {.length = 0};
-    px_bench *bench = open_damaged_with(&log, (px_claim){.length = LENGTH, .is_unsure = true});
-    const px_message prepare = prepare_of(ballot_of(7, 2));
-    bench_give(bench, 2, &prepare);
-    const bool holds = !bench_sent(bench, PX_MESSAGE_PROMISE, 2) && !bench_sent(bench, PX_MESSAGE_REFUSE, 2);
-    px_assert(bench->view.violations == 0);
-    bench_close(bench);
-    return holds;
-}
-
-static void r16__who_is_unsure_of_its_log_gives_no_promise(void **state)
-{
-    (void)state;
-    bench_prove(an_unsure_node_promises_nothing, "r16_unsure_promises");
-}
-
-static void r16__who_was_unsure_promises_again_once_a_leader_synchronised_it(void **state)
-{
-    (void)state;
-    px_bench_log log = {.length = 0};
-    px_bench *bench = open_damaged_with(&log, (px_claim){.length = LENGTH, .is_unsure = true});
-    const px_message sync = bench_sync_of(&log, ballot_of(7, 2), 0, 0);
-    bench_give(bench, 2, &sync);
-    bench_sync(bench);
-    assert_int_equal(bench->view.role, PX_ROLE_FOLLOWER);
-    assert_int_equal(bench->view.state.claimed, 0);
-    bench_restart(bench); /* the splice is behind the claim on the disk, too */
-    const px_message prepare = prepare_of(ballot_of(8, 1));
-    bench_give(bench, 1, &prepare);
-    assert_non_null(bench_sent(bench, PX_MESSAGE_PROMISE, 1));
-    bench_close(bench);
-}
-
 static bool a_damaged_log_is_no_tail(void)
 {
     px_bench_log log = {.length = 0};
@@ -519,45 +484,6 @@ static void r16__a_mending_that_cannot_be_true_is_a_violation(void **state)
     bench_close(bench);
 }
 
-/* A piece that cuts says nothing of the accepted ballot that it does not know. */
-static void r16__who_is_unsure_stays_so_when_chosen_slots_cut_its_log(void **state)
-{
-    (void)state;
-    px_bench_log log = {.length = 0};
-    px_bench *bench = open_damaged_with(&log, (px_claim){.length = LENGTH, .is_unsure = true});
-    static px_bench_log chosen;
-    chosen.length = 0;
-    bench_log_extend(&chosen, 3, 'c');
-    const px_message piece = bench_piece_of(&chosen, 0, 3);
-    bench_give(bench, 2, &piece);
-    assert_non_null(bench_record(bench, PX_RECORD_CUT));
-    assert_int_equal(bench->view.state.chosen, 3);
-    bench_sync(bench);
-    const px_message prepare = prepare_of(ballot_of(7, 2));
-    bench_give(bench, 2, &prepare);
-    assert_null(bench_sent(bench, PX_MESSAGE_PROMISE, 2));
-    bench_close(bench);
-}
-
-/* What its log was under which ballot it does not know: nothing mends it but a leader. */
-static void r16__who_is_unsure_neither_asks_for_slots_nor_takes_them(void **state)
-{
-    (void)state;
-    px_bench_log log = {.length = 0};
-    px_bench *bench = open_damaged_with(&log, (px_claim){.length = LENGTH, .is_unsure = true});
-    px_message heard = promised_before;
-    heard.state.taken = heard.state.durable = LENGTH;
-    for (uint32_t i = 0; i < 4; i++) {
-        bench_rounds(bench, 1, 6, &heard);
-        assert_null(bench_sent(bench, PX_MESSAGE_FETCH, 1));
-        assert_null(bench_sent(bench, PX_MESSAGE_FETCH, 2));
-    }
-    const px_message mended = mended_of(&log, ballot_of(3, 1), LEFT, LENGTH);
-    bench_give(bench, 1, &mended);
-    assert_int_equal(bench->view.state.taken, LEFT);
-    bench_close(bench);
-}
-
 static void r16__who_has_no_more_than_is_left_sends_nothing(void **state)
 {
     (void)state;
@@ -639,8 +565,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(r16__a_promise_of_a_damaged_log_states_what_it_was),
         cmocka_unit_test(r16__a_node_with_a_damaged_log_does_not_lead),
-        cmocka_unit_test(r16__who_is_unsure_of_its_log_gives_no_promise),
-        cmocka_unit_test(r16__who_was_unsure_promises_again_once_a_leader_synchronised_it),
         cmocka_unit_test(r16__a_damaged_log_is_not_given_to_a_candidate),
         cmocka_unit_test(r16__no_accepted_passes_the_first_damaged_slot),
         cmocka_unit_test(r16__a_candidate_waits_until_a_better_log_is_mended),
@@ -659,8 +583,6 @@ int main(void)
         cmocka_unit_test(r16__a_log_that_grows_past_its_claim_as_another_counts_a_cut),
         cmocka_unit_test(r16__a_log_that_grows_past_its_claim_as_it_was_counts_none),
         cmocka_unit_test(r16__a_mending_that_cannot_be_true_is_a_violation),
-        cmocka_unit_test(r16__who_is_unsure_stays_so_when_chosen_slots_cut_its_log),
-        cmocka_unit_test(r16__who_is_unsure_neither_asks_for_slots_nor_takes_them),
         cmocka_unit_test(r16__who_has_no_more_than_is_left_sends_nothing),
         cmocka_unit_test(r16__what_brings_nothing_mends_nothing),
         cmocka_unit_test(r16__a_known_hash_at_a_slot_that_is_left_mends_nothing),

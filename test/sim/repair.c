@@ -184,6 +184,58 @@ static void rot_in_the_last_group(sim_world *world)
     until(world, !is_faulty(world, C) && has_leader(world));
 }
 
+/* The claims on its disk are bad from now on. Its node is down. */
+static void rot_claims(sim_world *world, uint32_t place)
+{
+    sim_disk *disk = &world->nodes[place]->disk;
+    for (uint64_t segment = 2;; segment++) {
+        char name[PX_FILE_NAME_BYTES];
+        uint64_t size_bytes = 0;
+        px_record_header header;
+        px_segment_name(segment, name);
+        const uint8_t *bytes = fake_disk_stable(disk->fake, name, &size_bytes);
+        if (!bytes) return;
+        if (!px_record_decode_header(bytes, &header) && header.kind == PX_RECORD_CLAIM)
+            fake_disk_flip(disk->fake, name, 40, 4);
+    }
+}
+
+/* C's log was damaged and mended, and the record that says so is lost. The doubt ends under the leader of its
+ * ballot, who has nothing new for it; and after a power cut that leader, who is the only one besides C, needs
+ * its promise. */
+static void doubt_under_its_leader(sim_world *world)
+{
+    make_leader(world, A);
+    write_singly(world, A, 10);
+    const uint64_t last = taken_of(world, A), number = number_of(world, A);
+    until(world, chosen_of(world, C) == last);
+    sim_node_crash(world, C, true);
+    rot(world, C, last - 3, HEADER);
+    sim_node_start(world, C);
+    until(world, !is_faulty(world, C) && chosen_of(world, C) >= last);
+    write_singly(world, A, 3);
+    const uint64_t end = taken_of(world, A);
+    until(world, chosen_of(world, C) >= end);
+    sim_node_crash(world, C, true);
+    rot_claims(world, C);
+    fake_disk_remove(world->nodes[C]->disk.fake, "mark");
+    drop(world, MASK(A), MASK(C), PX_MESSAGE_SYNC); /* what it lacks comes as chosen slots */
+    sim_node_start(world, C);
+    sim_check(world, core_at(world, C)->claim.is_unsure, "scenario", "C is sure of its log");
+    until(world, chosen_of(world, C) >= end);
+    wait_ms(world, 1000);
+    sim_check(world, core_at(world, C)->claim.is_unsure, "scenario", "C is sure by itself");
+    clear(world);
+    until(world, !is_faulty(world, C));
+    wait_ms(world, 100);
+    sim_check(world, leads(world, A) && number_of(world, A) == number, "scenario", "the leader changed");
+    crash_all(world);
+    sim_node_start(world, A);
+    sim_node_start(world, C);
+    until(world, has_leader(world) && chosen_of(world, C) >= end);
+    sim_node_start(world, B);
+}
+
 /* ---- another log at the same slot ---- */
 
 /* B has another value than was chosen later, without it, where C's log is damaged. */
@@ -344,6 +396,7 @@ const sim_directed sim_directed_repair[] = {
     {"rot-while-the-leader-dies", 3, rot_while_the_leader_dies, false},
     {"rot-behind-a-promise", 5, rot_behind_a_promise, false},
     {"rot-in-the-last-group", 3, rot_in_the_last_group, false},
+    {"doubt-under-its-leader", 3, doubt_under_its_leader, false},
     {"rot-beside-another-log", 3, rot_beside_another_log, false},
     {"rot-in-the-unchosen-tail", 3, rot_in_the_unchosen_tail, false},
     {"rot-beside-half-of-four", 4, rot_beside_half_of_four, false},
