@@ -66,7 +66,6 @@ static void on_up(px_net_events *events, uint32_t place)
 {
     px_node *node = node_of(events);
     node->members[place].out_up = true;
-    node->members[place].is_heard_since = false;
     send_hello(node, place);
     set_linked(node, place);
 }
@@ -267,8 +266,8 @@ static void doubt_run(px_node *node, uint32_t place, const px_wire_hello *hello)
 static void forget_run(px_node *node, uint32_t place, bool is_new_disk)
 {
     px_member *member = &node->members[place];
-    const bool is_of_former = is_new_disk || (member->is_heard_since && !PX_MUTANT("r19_hello_comes_late"));
-    if (is_of_former) redial(node, place, "the member came back");
+    const bool has_former = member->former.storage_id && !PX_MUTANT("r19_hello_comes_late");
+    if (is_new_disk || has_former) redial(node, place, "the member came back");
     member->is_doubted = false;
     if (!member->is_linked && !is_new_disk) return;
     /* The core forgets what it heard of the former run: a link that comes back starts afresh. */
@@ -372,7 +371,6 @@ static void on_bytes(px_net_events *events, uint64_t connection, uint8_t *bytes,
     px_node *node = node_of(events);
     px_incoming *incoming = find_incoming(node, connection);
     if (!incoming) return;
-    if (incoming->has_hello) node->members[incoming->member].is_heard_since = true;
     px_message_parser_feed(&incoming->parser, bytes, size_bytes);
     for (;;) {
         uint8_t *line = NULL;

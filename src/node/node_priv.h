@@ -33,7 +33,6 @@ typedef struct {
     const char *name;
     const char *address;
     bool out_up;                /* the connection that this node dialled */
-    bool is_heard_since;        /* `incarnation` was heard after that: it is the one at its other end */
     bool is_doubted;            /* an earlier run has said hello since `incarnation` did */
     px_incoming *in;            /* the connection that it dialled and that counts; its hello was taken */
     px_incarnation incarnation; /* of its last hello */
